@@ -11,6 +11,7 @@ use super::connection::{AccountArgs, ConnectionArgs};
 use super::list::by_extension;
 use super::monitoring::MonitoringArgs;
 use super::pace::RequestArgs;
+use super::profile::is_given;
 use super::{Command, DeleteArgs, ListArgs};
 use crate::input::{Column, Format, Source};
 use crate::report::Target;
@@ -45,26 +46,26 @@ pub(super) fn check(command: &mut Command, matches: &ArgMatches) -> Checked {
                     "{flag} cannot be used with --shard: how many keys each shard contains is not known in advance"
                 ));
             }
-            rates(&args.requests)
+            rates(&mut args.requests, matches)
         }
         Command::List(args) => {
             connection(&mut args.connection, matches)?;
-            rates(&args.requests)?;
+            rates(&mut args.requests, matches)?;
             list(args)
         }
         Command::Restore(args) => {
             connection(&mut args.connection, matches)?;
-            rates(&args.requests)?;
+            rates(&mut args.requests, matches)?;
             monitoring(&mut args.monitoring, args.dry_run.then_some("--dry-run"), matches)?;
             report(args.report.as_ref(), args.resume, args.json)
         }
         Command::Namespaces(args) => {
             token(&mut args.account, matches)?;
-            rates(&args.requests)
+            rates(&mut args.requests, matches)
         }
         Command::Whoami(args) => {
             connection(&mut args.connection, matches)?;
-            rates(&args.requests)
+            rates(&mut args.requests, matches)
         }
         Command::Report(_) | Command::Config(_) | Command::Sandbox(_) | Command::Completions(_) | Command::Man(_) => {
             Ok(())
@@ -125,7 +126,8 @@ fn connection(args: &mut ConnectionArgs, matches: &ArgMatches) -> Checked {
     Ok(())
 }
 
-fn rates(args: &RequestArgs) -> Checked {
+fn rates(args: &mut RequestArgs, matches: &ArgMatches) -> Checked {
+    args.rates_given = is_given(matches, "rates");
     if args.rates.len() > 1 && args.rates.contains(&None) {
         return conflict("--rate none cannot be used with another --rate");
     }

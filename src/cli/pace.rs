@@ -20,7 +20,7 @@ pub struct RequestArgs {
     #[arg(default_values = ["1200/5m", "200/1s"], value_parser = rate)]
     pub rates: Vec<std::option::Option<Rate>>,
 
-    /// Whether a flag, the environment or the profile gave the rates.
+    /// Whether a flag or the environment gave the rates.
     #[arg(skip)]
     pub rates_given: bool,
 

@@ -58,17 +58,10 @@ pub(super) fn parse_with(
     }
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     let Some((name, matches)) = matches.subcommand() else { return Ok(cli) };
-    let rates_given =
-        profile::is_given(matches, "rates") || used.as_ref().is_some_and(|used| used.taken.contains(&"rate"));
-    match &mut cli.command {
-        Command::Delete(delete) => delete.requests.rates_given = rates_given,
-        Command::Restore(restore) => restore.requests.rates_given = rates_given,
-        Command::Config(ConfigArgs { command: ConfigCommand::Show(show) }) => {
-            let definition = command.find_subcommand("config").and_then(|config| config.find_subcommand("show"));
-            let given = definition.zip(matches.subcommand_matches("show"));
-            show.given = given.map(|(definition, matches)| config::given(definition, matches)).unwrap_or_default();
-        }
-        _ => {}
+    if let Command::Config(ConfigArgs { command: ConfigCommand::Show(show) }) = &mut cli.command {
+        let definition = command.find_subcommand("config").and_then(|config| config.find_subcommand("show"));
+        let given = definition.zip(matches.subcommand_matches("show"));
+        show.given = given.map(|(definition, matches)| config::given(definition, matches)).unwrap_or_default();
     }
     if let Err(FlagConflict(kind, mut message)) = conflict::check(&mut cli.command, matches) {
         let of_profile = used.as_ref().and_then(|used| used.origin_of(&message));

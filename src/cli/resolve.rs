@@ -203,9 +203,10 @@ fn settings_files(
 
 /// What every command that sends requests has.
 fn options(args: RequestArgs, output: &OutputArgs, json: bool, used: Option<&AppliedProfile>) -> JobOptions {
+    let rates_given = args.rates_given || used.is_some_and(|used| used.taken.contains(&"rate"));
     JobOptions {
         rates: args.rates.into_iter().flatten().collect(),
-        rates_from: if args.rates_given { RatesFrom::User } else { RatesFrom::Default },
+        rates_from: if rates_given { RatesFrom::User } else { RatesFrom::Default },
         retry: RetryPolicy { retries: args.retries, ..RetryPolicy::default() },
         timeout: args.timeout,
         max_wait: args.max_wait,
