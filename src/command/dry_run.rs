@@ -198,16 +198,13 @@ pub(super) fn warn_of_emptiness(min_keys: Option<u64>) {
 
 /// The guard that stands against a plan.
 pub(super) fn refusal(job: &DeleteJob, plan: &Plan<Box<JobInputError>>) -> Option<Stop> {
-    let refused = plan.check(job.guards).err()?;
-    let why = match (&job.keys, job.guards.max_keys) {
-        // A job that lists has sent requests, and does not count first.
-        (Keys::Namespace(_), Some(most)) if refused.reason() == StopReason::MaxKeys => {
-            let (keys, most) = (pluralized(plan.keys, "key"), count(most));
-            format!("{keys}, more than --max-keys {most}: the job would delete {most} and stop")
-        }
-        _ => refused.to_string(),
-    };
-    Some(Stop { hint: Some(refused.hint()), ..Stop::new(refused.reason(), why) })
+    let mut stop = plan.refusal(job.guards)?;
+    // A job that lists has sent requests, and does not count first.
+    if let (Keys::Namespace(_), Some(most), StopReason::MaxKeys) = (&job.keys, job.guards.max_keys, stop.reason) {
+        let (keys, most) = (pluralized(plan.keys, "key"), count(most));
+        stop.why = format!("{keys}, more than --max-keys {most}: the job would delete {most} and stop");
+    }
+    Some(stop)
 }
 
 /// Removes the report of a dry run that `stop` cut off, unless a part of it is what was asked for; what is to be said of it.

@@ -1,9 +1,7 @@
 //! Limits that a plan has to keep.
 
-use thiserror::Error;
-
 use super::Plan;
-use crate::outcome::StopReason;
+use crate::outcome::{Stop, StopReason};
 use crate::terminal::{count, pluralized};
 
 /// Limits that are checked before anything is sent.
@@ -17,72 +15,27 @@ pub struct Guards {
     pub expect: Option<u64>,
 }
 
-/// Why a plan is not carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum GuardViolation {
-    /// More keys than `--max-keys`.
-    #[error("the input has {}, more than --max-keys {}: nothing was sent", pluralized(*.keys, "key"), count(*.most))]
-    TooManyKeys {
-        /// What the input has.
-        keys: u64,
-        /// What is allowed.
-        most: u64,
-    },
-    /// Fewer keys than `--min-keys`.
-    #[error("the input has {}, fewer than --min-keys {}: nothing was sent", pluralized(*.keys, "key"), count(*.least))]
-    TooFewKeys {
-        /// What the input has.
-        keys: u64,
-        /// What it should hold at least.
-        least: u64,
-    },
-    /// Not as many keys as `--expect` says.
-    #[error("the input has {}, but --expect is {}: nothing was sent", pluralized(*.keys, "key"), count(*.expected))]
-    NotAsExpected {
-        /// What the input has.
-        keys: u64,
-        /// What it should hold.
-        expected: u64,
-    },
-}
-
-impl GuardViolation {
-    /// What to do if the number of keys is right.
-    pub(crate) fn hint(self) -> String {
-        let (Self::TooManyKeys { keys, .. } | Self::TooFewKeys { keys, .. } | Self::NotAsExpected { keys, .. }) = self;
-        let change = match self {
-            Self::TooManyKeys { .. } => "raise --max-keys".to_owned(),
-            Self::TooFewKeys { .. } => "lower --min-keys".to_owned(),
-            Self::NotAsExpected { .. } => format!("pass --expect {keys}"),
-        };
-        format!("if {} is right, {change}", pluralized(keys, "key"))
-    }
-
-    /// The word for it in the summary.
-    pub(crate) fn reason(self) -> StopReason {
-        match self {
-            Self::TooManyKeys { .. } => StopReason::MaxKeys,
-            Self::TooFewKeys { .. } => StopReason::MinKeys,
-            Self::NotAsExpected { .. } => StopReason::Expect,
-        }
-    }
-}
-
 impl<E> Plan<E> {
-    /// Checks the guards. A survey that was ended early has not counted all keys.
-    ///
-    /// # Errors
-    /// [`GuardViolation`] says which guard stands against it.
-    pub(crate) fn check(&self, guards: Guards) -> Result<(), GuardViolation> {
+    /// Why nothing is sent, if a guard stands against it. A survey that was ended early has not counted all keys.
+    pub(crate) fn refusal(&self, guards: Guards) -> Option<Stop> {
         let keys = self.distinct_keys;
-        match guards {
+        let (reason, why, change) = match guards {
             Guards { expect: Some(expected), .. } if keys != expected => {
-                Err(GuardViolation::NotAsExpected { keys, expected })
+                (StopReason::Expect, format!("but --expect is {}", count(expected)), format!("pass --expect {keys}"))
             }
-            Guards { min_keys: Some(least), .. } if keys < least => Err(GuardViolation::TooFewKeys { keys, least }),
-            Guards { max_keys: Some(most), .. } if keys > most => Err(GuardViolation::TooManyKeys { keys, most }),
-            _ => Ok(()),
-        }
+            Guards { min_keys: Some(least), .. } if keys < least => {
+                let why = format!("fewer than --min-keys {}", count(least));
+                (StopReason::MinKeys, why, "lower --min-keys".to_owned())
+            }
+            Guards { max_keys: Some(most), .. } if keys > most => {
+                let why = format!("more than --max-keys {}", count(most));
+                (StopReason::MaxKeys, why, "raise --max-keys".to_owned())
+            }
+            _ => return None,
+        };
+        let keys = pluralized(keys, "key");
+        let hint = Some(format!("if {keys} is right, {change}"));
+        Some(Stop { hint, ..Stop::new(reason, format!("the input has {keys}, {why}: nothing was sent")) })
     }
 }
 
@@ -97,16 +50,23 @@ mod tests {
     #[test]
     fn guards_stand_before_the_first_delete() {
         let guards = Guards { max_keys: Some(10), ..Guards::default() };
-        assert!(plan(10).check(guards).is_ok());
-        let refused = plan(1_234).check(guards).unwrap_err();
+        assert_eq!(plan(10).refusal(guards), None);
+        let refused = plan(1_234).refusal(guards).unwrap();
         assert_eq!(refused.to_string(), "the input has 1,234 keys, more than --max-keys 10: nothing was sent");
+        assert_eq!(refused.reason, StopReason::MaxKeys);
         let guards = Guards { expect: Some(9), ..Guards::default() };
-        assert!(plan(9).check(guards).is_ok());
-        assert_eq!(plan(10).check(guards).unwrap_err(), GuardViolation::NotAsExpected { keys: 10, expected: 9 });
+        assert_eq!(plan(9).refusal(guards), None);
+        let refused = plan(10).refusal(guards).unwrap();
+        assert_eq!(refused.to_string(), "the input has 10 keys, but --expect is 9: nothing was sent");
+        assert_eq!(
+            (refused.reason, refused.hint.as_deref()),
+            (StopReason::Expect, Some("if 10 keys is right, pass --expect 10"))
+        );
         let guards = Guards { min_keys: Some(2), ..Guards::default() };
-        assert!(plan(2).check(guards).is_ok());
-        let refused = plan(1).check(guards).unwrap_err();
+        assert_eq!(plan(2).refusal(guards), None);
+        let refused = plan(1).refusal(guards).unwrap();
         assert_eq!(refused.to_string(), "the input has 1 key, fewer than --min-keys 2: nothing was sent");
+        assert_eq!(refused.reason, StopReason::MinKeys);
     }
 
     #[test]
@@ -117,8 +77,8 @@ mod tests {
             Guards { min_keys: Some(10), ..Guards::default() },
             Guards { max_keys: Some(10), ..Guards::default() },
         ] {
-            assert_eq!(resumed.check(guards), Ok(()));
+            assert_eq!(resumed.refusal(guards), None);
         }
-        assert!(resumed.check(Guards { max_keys: Some(9), ..Guards::default() }).is_err());
+        assert!(resumed.refusal(Guards { max_keys: Some(9), ..Guards::default() }).is_some());
     }
 }

@@ -1,6 +1,6 @@
 //! What a job is going to do, known before it does it: the first pass over the input, and the guards.
 //!
-//! [`Plan::survey`] counts, and [`Plan::check`] compares that with the guards; a dry run shows [`stats`] and a [`price`].
+//! [`Plan::survey`] counts, and [`Plan::refusal`] compares that with the guards; a dry run shows [`stats`] and a [`price`].
 
 use crate::key::KeyName;
 use crate::outcome::{Status, Tally};
