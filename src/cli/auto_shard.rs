@@ -19,7 +19,7 @@ use crate::shard::{Shard, ShardError};
 /// Why it is not known which part this is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum SchedulerError {
-    #[error("no scheduler numbers this task: none of {} is set", INDICES.map(|(name, _)| name).join(", "))]
+    #[error("no scheduler numbers this task: none of {}, {SLURM_ID} is set", INDICES.map(|(name, _)| name).join(", "))]
     Missing,
     #[error("{0} says that this is task {1} (from 0), {2} says {3}")]
     Disagree(&'static str, u64, &'static str, u64),
@@ -63,84 +63,58 @@ pub(super) fn shared(rates: Vec<Rate>, shard: Option<Shard>) -> Result<Vec<Rate>
     rates.into_iter().map(of).collect()
 }
 
+/// The variables that number a task from 0, and those with the number of tasks.
+const INDICES: [(&str, Option<&str>); 3] = [
+    ("JOB_COMPLETION_INDEX", None),
+    ("AWS_BATCH_JOB_ARRAY_INDEX", Some("AWS_BATCH_JOB_ARRAY_SIZE")),
+    ("CLOUD_RUN_TASK_INDEX", Some("CLOUD_RUN_TASK_COUNT")),
+];
+
+const SLURM_ID: &str = "SLURM_ARRAY_TASK_ID";
+
 /// The part of this task among `count`; `variable` reads the environment.
 fn by_scheduler(count: NonZeroU32, variable: impl Fn(&'static str) -> Option<String>) -> Result<Shard, SchedulerError> {
-    let variables = Variables { count, variable: &variable };
-    let mut known: Option<(&'static str, u64)> = None;
-    for (name, index) in INDICES {
-        let Some(id) = variables.number(name)? else { continue };
-        let index = index(&variables, id)?;
-        match known {
-            Some((other, before)) if before != index => {
-                return Err(SchedulerError::Disagree(other, before, name, index));
-            }
-            _ => known = Some((name, index)),
+    let number = |name| number(name, variable(name));
+    let check_tasks = |variable, tasks| match tasks {
+        Some(tasks) if tasks != u64::from(count.get()) => Err(SchedulerError::Tasks { variable, tasks, count }),
+        _ => Ok(()),
+    };
+    let mut indices = Vec::new();
+    for (name, tasks) in INDICES {
+        let Some(index) = number(name)? else { continue };
+        if let Some(tasks) = tasks {
+            check_tasks(tasks, number(tasks)?)?;
         }
+        indices.push((name, index));
     }
-    let (name, index) = known.ok_or(SchedulerError::Missing)?;
+    if let Some(id) = number(SLURM_ID)? {
+        let first = number("SLURM_ARRAY_TASK_MIN")?;
+        let first = first.ok_or(SchedulerError::Without(SLURM_ID, "SLURM_ARRAY_TASK_MIN"))?;
+        let step = number("SLURM_ARRAY_TASK_STEP")?.unwrap_or(1);
+        let steps = |id: u64| {
+            let apart = id.checked_sub(first).filter(|apart| step > 0 && apart % step == 0);
+            apart.map(|apart| apart / step).ok_or(SchedulerError::Uneven)
+        };
+        indices.push((SLURM_ID, steps(id)?));
+        let tasks = number("SLURM_ARRAY_TASK_COUNT")?;
+        check_tasks("SLURM_ARRAY_TASK_COUNT", tasks)?;
+        // An array such as `0,15` has two tasks, which are not numbered evenly.
+        let last = number("SLURM_ARRAY_TASK_MAX")?.map(steps).transpose()?;
+        let as_numbered = check_tasks("SLURM_ARRAY_TASK_MAX", last.map(|last| last.saturating_add(1)));
+        as_numbered.map_err(|error| if tasks.is_some() { SchedulerError::Uneven } else { error })?;
+    }
+    let &(name, index) = indices.first().ok_or(SchedulerError::Missing)?;
+    if let Some((other, differs)) = indices.into_iter().find(|(_, other)| *other != index) {
+        return Err(SchedulerError::Disagree(name, index, other, differs));
+    }
     Shard::new(index, count.get()).map_err(|error| SchedulerError::Index(name, error))
 }
 
-/// What the schedulers set, and how many tasks there have to be.
-struct Variables<'a> {
-    count: NonZeroU32,
-    variable: &'a dyn Fn(&'static str) -> Option<String>,
-}
-
-/// From the number in a variable to the number of the task, from 0.
-type Index = fn(&Variables<'_>, u64) -> Result<u64, SchedulerError>;
-
-/// The variables that number a task.
-const INDICES: [(&str, Index); 4] = [
-    ("JOB_COMPLETION_INDEX", |_, id| Ok(id)),
-    ("AWS_BATCH_JOB_ARRAY_INDEX", |variables, id| variables.tasks("AWS_BATCH_JOB_ARRAY_SIZE").map(|()| id)),
-    ("CLOUD_RUN_TASK_INDEX", |variables, id| variables.tasks("CLOUD_RUN_TASK_COUNT").map(|()| id)),
-    ("SLURM_ARRAY_TASK_ID", slurm),
-];
-
-fn slurm(variables: &Variables<'_>, id: u64) -> Result<u64, SchedulerError> {
-    let first = variables.number("SLURM_ARRAY_TASK_MIN")?;
-    let first = first.ok_or(SchedulerError::Without("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN"))?;
-    let step = variables.number("SLURM_ARRAY_TASK_STEP")?.unwrap_or(1);
-    let steps = |id: u64| {
-        let apart = id.checked_sub(first).filter(|apart| step > 0 && apart % step == 0);
-        apart.map(|apart| apart / step).ok_or(SchedulerError::Uneven)
-    };
-    let index = steps(id)?;
-    variables.tasks("SLURM_ARRAY_TASK_COUNT")?;
-    // An array such as `0,15` has two tasks, which are not numbered evenly.
-    match variables.number("SLURM_ARRAY_TASK_MAX")?.map(steps).transpose()? {
-        Some(last) if last.checked_add(1) != Some(u64::from(variables.count.get())) => {
-            match variables.number("SLURM_ARRAY_TASK_COUNT")? {
-                Some(_) => Err(SchedulerError::Uneven),
-                None => Err(SchedulerError::Tasks {
-                    variable: "SLURM_ARRAY_TASK_MAX",
-                    tasks: last.saturating_add(1),
-                    count: variables.count,
-                }),
-            }
-        }
-        _ => Ok(index),
-    }
-}
-
-impl Variables<'_> {
-    /// A variable that counts; an empty one is unset.
-    fn number(&self, name: &'static str) -> Result<Option<u64>, SchedulerError> {
-        let text = (self.variable)(name).filter(|text| !text.is_empty());
-        let digits = |text: String| text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
-        text.map(|text| digits(text).ok_or(SchedulerError::Number(name))).transpose()
-    }
-
-    /// Checks the number of tasks, if the scheduler says it.
-    fn tasks(&self, variable: &'static str) -> Result<(), SchedulerError> {
-        match self.number(variable)? {
-            Some(tasks) if tasks != u64::from(self.count.get()) => {
-                Err(SchedulerError::Tasks { variable, tasks, count: self.count })
-            }
-            _ => Ok(()),
-        }
-    }
+/// The number in a variable; an empty one is unset.
+fn number(name: &'static str, text: Option<String>) -> Result<Option<u64>, SchedulerError> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    number.map(Some).ok_or(SchedulerError::Number(name))
 }
 
 #[cfg(test)]
