@@ -75,13 +75,13 @@ pub(crate) struct Server {
 #[derive(Debug)]
 struct Policy {
     name: String,
-    own: Option<(Rate, Window)>,
+    own: Option<Window>,
     /// What we spent of what all spent, from 0 to 1.
     share: f64,
     /// Whether one of our own windows keeps this policy if we are alone.
     kept_by_us: bool,
     /// What is left, until when, and when that was reported.
-    remaining: u64,
+    remaining: usize,
     until: Instant,
     heard: Instant,
 }
@@ -130,7 +130,7 @@ impl Server {
             self.before.pop_front();
         }
         insert(&mut self.before, now);
-        for (_, window) in self.policies.iter_mut().filter_map(|policy| policy.own.as_mut()) {
+        for window in self.policies.iter_mut().filter_map(|policy| policy.own.as_mut()) {
             window.answered(now);
         }
     }
@@ -141,50 +141,46 @@ impl Policy {
         let keeps = |rate: Rate| ours.iter().any(|our| our.count() <= rate.count() && our.window() >= rate.window());
         Self {
             name: info.name.clone(),
-            own: info
-                .policy
-                .filter(|rate| rate.count().get() <= MOST_COUNTED)
-                .map(|rate| (rate, Window::after(rate, before))),
+            own: info.policy.filter(|rate| rate.count().get() <= MOST_COUNTED).map(|rate| Window::after(rate, before)),
             share: 1.0,
             kept_by_us: info.policy.is_some_and(keeps),
-            remaining: info.remaining,
+            remaining: usize::MAX,
             until: now,
             heard: now,
         }
     }
 
     fn observe(&mut self, info: &RateLimitInfo, sent: Instant, in_flight: usize, now: Instant) {
-        if info.remaining > self.remaining && sent < self.heard {
+        let remaining = usize::try_from(info.remaining).unwrap_or(usize::MAX);
+        if remaining > self.remaining && sent < self.heard {
             return;
         }
-        if let Some((rate, window)) = &mut self.own {
-            let quota = f64::from(rate.count().get());
+        if let Some(window) = &mut self.own {
+            let quota = window.count as f64;
             let used = quota - info.remaining as f64;
             // The server counts all of ours that were answered before, and this one. Where it knows of fewer, a fixed
             // window has ended; counting those of the last one would make our share too large.
-            let counted = u64::from(rate.count().get()).saturating_sub(info.remaining);
-            window.keep_latest(usize::try_from(counted.saturating_sub(1)).unwrap_or(usize::MAX));
+            window.keep_latest(window.count.saturating_sub(remaining).saturating_sub(1));
             if used >= (quota * MIN_SIGNAL.0).max(MIN_SIGNAL.1).min(quota) {
                 // The request that was answered with this is neither in flight any more nor in the window yet.
                 self.share = (window.used(in_flight + 1, now) as f64 / used).clamp(0.0, 1.0);
             }
         }
-        self.remaining = info.remaining;
+        self.remaining = remaining;
         self.until = now + info.reset_after;
         self.heard = now;
     }
 
     /// How many of our requests may be in flight.
     fn most_in_flight(&self, alone: bool) -> usize {
-        let remaining = usize::try_from(self.remaining).unwrap_or(usize::MAX);
         if alone {
-            return remaining;
+            return self.remaining;
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a whole number")]
-        let ours = (remaining as f64 * self.share.max(MIN_SHARE)) as usize;
-        let ample = self.own.as_ref().is_some_and(|(rate, _)| {
-            let least = (f64::from(rate.count().get()) * AMPLE_REST.0).max(AMPLE_REST.1);
-            remaining as f64 > least
+        let ours = (self.remaining as f64 * self.share.max(MIN_SHARE)) as usize;
+        let ample = self.own.as_ref().is_some_and(|window| {
+            let least = (window.count as f64 * AMPLE_REST.0).max(AMPLE_REST.1);
+            self.remaining as f64 > least
         });
         if ours < SHARED_LIMIT.0 { usize::from(ample) } else { (ours / SHARED_LIMIT.1).max(1) }
     }

@@ -17,7 +17,7 @@ const GUARD: (Duration, Duration) = (Duration::from_millis(2), Duration::from_mi
 /// one number for all windows.
 #[derive(Debug)]
 pub(crate) struct Window {
-    count: usize,
+    pub(crate) count: usize,
     hold: Duration,
     answered: VecDeque<Instant>,
 }

@@ -228,7 +228,7 @@ fn a_policy_that_was_named_once_does_not_cost_memory_for_every_request() {
         RateLimitInfo { name: "default".to_owned(), remaining: 100, reset_after: rate.window(), policy: Some(rate) };
     server.observe(&info, &[], now, 0, now);
     (0..5_000).for_each(|_| server.answered(now));
-    let (_, window) = server.policies[0].own.as_mut().unwrap();
+    let window = server.policies[0].own.as_mut().unwrap();
     assert_eq!((window.used(0, now), server.before.len()), (500, LATEST));
 }
 
@@ -244,7 +244,7 @@ fn policies_take_a_fixed_amount_of_memory_whatever_a_server_names() {
     }
     (0..2 * MOST_COUNTED).for_each(|_| server.answered(now));
     assert_eq!(server.policies.len(), MOST_POLICIES);
-    let held = server.policies.iter_mut().filter_map(|policy| policy.own.as_mut()).map(|(_, own)| own.used(0, now));
+    let held = server.policies.iter_mut().filter_map(|policy| policy.own.as_mut()).map(|own| own.used(0, now));
     assert!(held.sum::<usize>() <= MOST_POLICIES * MOST_COUNTED as usize);
     assert!(server.policies[0].own.is_none() && server.policies[2].own.is_some());
     // One that is not counted is still kept to.
