@@ -59,7 +59,6 @@ struct Shared {
 struct State {
     /// All that were printed; the last one is in use.
     tokens: Vec<SecretString>,
-    header: Option<HeaderValue>,
     /// The token in use replaced one that was refused, and no request with it was answered with anything but 401 yet.
     is_fresh: bool,
     /// The command ran for the token in use and printed no other.
@@ -113,17 +112,15 @@ impl TokenCommand {
 
     /// Runs it for the first token; blocks until it has ended.
     pub(crate) fn start(&self) -> Result<(), TokenCommandError> {
-        let (token, header) = self.run()?;
-        let mut state = self.state();
-        state.tokens.push(token);
-        state.header = Some(header);
+        let token = self.run()?;
+        self.state().tokens.push(token);
         Ok(())
     }
 
     /// The number of the token in use and its header; nothing before [`TokenCommand::start`].
     pub(crate) fn in_use(&self) -> Option<(usize, HeaderValue)> {
         let state = self.state();
-        Some((state.tokens.len(), state.header.clone()?))
+        Some((state.tokens.len(), bearer(state.tokens.last()?.expose_secret()).ok()?))
     }
 
     /// A request with this token was answered with something else than 401.
@@ -158,13 +155,12 @@ impl TokenCommand {
         let is_same =
             |new: &SecretString| state.tokens.last().is_some_and(|token| token.expose_secret() == new.expose_secret());
         match result {
-            Ok((new, _)) if is_same(&new) => {
+            Ok(new) if is_same(&new) => {
                 state.is_spent = true;
                 AfterRefusal::Accept
             }
-            Ok((new, header)) => {
+            Ok(new) => {
                 state.tokens.push(new);
-                state.header = Some(header);
                 state.is_fresh = true;
                 state.repeated = HashSet::from([request]);
                 AfterRefusal::Repeat
@@ -194,7 +190,7 @@ impl TokenCommand {
         TokenCommandError::Failed { program: self.name(), how: how.into() }
     }
 
-    fn run(&self) -> Result<(SecretString, HeaderValue), TokenCommandError> {
+    fn run(&self) -> Result<SecretString, TokenCommandError> {
         let start = |source| TokenCommandError::Start { program: self.name(), source };
         let command = &mut Command::new(&self.0.program);
         let command = command.args(&self.0.args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -224,15 +220,11 @@ impl TokenCommand {
             }
         }
         let token = self.token(&output, ended.unwrap_or_else(|| Err(io::ErrorKind::Other.into())));
-        self.show(held, token.as_ref().ok().map(|(token, _)| token));
+        self.show(held, token.as_ref().ok());
         token
     }
 
-    fn token(
-        &self,
-        output: &[u8],
-        ended: io::Result<ExitStatus>,
-    ) -> Result<(SecretString, HeaderValue), TokenCommandError> {
+    fn token(&self, output: &[u8], ended: io::Result<ExitStatus>) -> Result<SecretString, TokenCommandError> {
         let program = self.name();
         if output.len() as u64 > MAX_OUTPUT {
             return Err(TokenCommandError::TooLong(program));
@@ -245,7 +237,7 @@ impl TokenCommand {
         }
         let text = String::from_utf8_lossy(output);
         let text = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
-        let token = visible("API token", text).and_then(|text| Ok((SecretString::from(text), bearer(text)?)));
+        let token = visible("API token", text).map(SecretString::from);
         token.map_err(|reason| TokenCommandError::Token { program, reason })
     }
 

@@ -153,32 +153,20 @@ pub(super) fn ceil_seconds(duration: Duration) -> u64 {
 
 struct QuotaCounter {
     quota: Quota,
-    tally: Tally,
-    blocked_until: Option<Instant>,
-}
-
-enum Tally {
+    start: Instant,
     /// The latest arrivals, no more than the quota's count: older ones cannot decide anything.
-    Sliding(VecDeque<Instant>),
-    Fixed {
-        start: Instant,
-        index: u128,
-        used: u32,
-    },
+    latest: VecDeque<Instant>,
+    blocked_until: Option<Instant>,
 }
 
 impl QuotaCounter {
     fn new(quota: Quota, start: Instant) -> Self {
-        let tally = match quota.kind {
-            WindowKind::Sliding => Tally::Sliding(VecDeque::new()),
-            WindowKind::Fixed => Tally::Fixed { start, index: 0, used: 0 },
-        };
-        Self { quota, tally, blocked_until: None }
+        Self { quota, start, latest: VecDeque::new(), blocked_until: None }
     }
 
     /// How long to stay away, if it is over the quota; how many requests are left, and for how long.
     fn judge(&mut self, now: Instant) -> (Option<Duration>, u32, Duration) {
-        let (within, remaining, reset) = self.tally.count(&self.quota, now);
+        let (within, remaining, reset) = self.count(now);
         let blocked = self.blocked_until.is_some_and(|until| until > now);
         if !within && !blocked {
             self.blocked_until = Some(now + self.quota.block);
@@ -189,36 +177,30 @@ impl QuotaCounter {
         });
         (wait, if wait.is_some() { 0 } else { remaining }, wait.unwrap_or(reset))
     }
-}
 
-impl Tally {
     /// Counts an arrival: whether it is within the quota, how many more would be, and when there is more room.
-    fn count(&mut self, quota: &Quota, now: Instant) -> (bool, u32, Duration) {
-        match self {
-            Self::Sliding(latest) => {
-                while latest.front().is_some_and(|at| now - *at >= quota.window) {
-                    latest.pop_front();
-                }
-                let before = u32::try_from(latest.len()).unwrap_or(u32::MAX);
-                let within = before < quota.count;
-                latest.push_back(now);
-                if !within {
-                    latest.pop_front();
-                }
-                let reset = latest.front().map_or(quota.window, |oldest| *oldest + quota.window - now);
-                (within, quota.count.saturating_sub(before + 1), reset)
-            }
-            Self::Fixed { start, index, used } => {
-                let window = quota.window.as_nanos().max(1);
-                let elapsed = (now - *start).as_nanos();
-                if elapsed / window != *index {
-                    (*index, *used) = (elapsed / window, 0);
-                }
-                *used = used.saturating_add(1);
-                let reset = Duration::from_nanos(u64::try_from(window - elapsed % window).unwrap_or(u64::MAX));
-                (*used <= quota.count, quota.count.saturating_sub(*used), reset)
-            }
+    fn count(&mut self, now: Instant) -> (bool, u32, Duration) {
+        let Quota { count, window, kind, .. } = self.quota;
+        let in_window = (now - self.start).as_nanos() % window.as_nanos().max(1);
+        let in_window = Duration::from_nanos(u64::try_from(in_window).unwrap_or(u64::MAX));
+        let is_over = |age: Duration| match kind {
+            WindowKind::Sliding => age >= window,
+            WindowKind::Fixed => age > in_window,
+        };
+        while self.latest.front().is_some_and(|at| is_over(now - *at)) {
+            self.latest.pop_front();
         }
+        let before = u32::try_from(self.latest.len()).unwrap_or(u32::MAX);
+        self.latest.push_back(now);
+        if before >= count {
+            self.latest.pop_front();
+        }
+        let oldest = *self.latest.front().unwrap_or(&now);
+        let reset = match kind {
+            WindowKind::Sliding => oldest + window - now,
+            WindowKind::Fixed => window.saturating_sub(in_window),
+        };
+        (before < count, count.saturating_sub(before + 1), reset)
     }
 }
 
