@@ -17,6 +17,7 @@ use crate::pipeline::access_check::Suspended;
 use crate::pipeline::attempt::{Attempt, Next, Proof};
 use crate::pipeline::call::UNLIMITED;
 use crate::pipeline::circuit_breaker::{Health, enough_failures};
+use crate::pipeline::request::Request;
 use crate::pipeline::retry::Failure;
 use crate::pipeline::task::{KeyTask, Sent};
 use crate::quota::Permit;
@@ -47,7 +48,7 @@ impl State {
         }
         let permit = self.take_permit(probe, now)?;
         self.access.sent = true;
-        Ok(self.send_namespace(permit, probe, true))
+        Ok(self.send(Sent::Namespace { check: true }, Request::Namespace, permit, probe))
     }
 
     /// The response to a request for the namespace: to the check, or to a probe.

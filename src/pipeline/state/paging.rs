@@ -3,7 +3,7 @@
 
 use tokio::time::Instant;
 
-use super::{Blocked, Slot, State, Step};
+use super::{Blocked, State, Step};
 use crate::api::Page;
 use crate::api::answer::{Answer, Reply, TransientError};
 use crate::outcome::{Pending, Stop, StopReason};
@@ -12,7 +12,7 @@ use crate::pipeline::circuit_breaker::Health;
 use crate::pipeline::pages::{PageFetch, Pages};
 use crate::pipeline::request::Request;
 use crate::pipeline::retry::Failure;
-use crate::pipeline::task::{InFlight, Sent};
+use crate::pipeline::task::Sent;
 use crate::quota::Permit;
 use crate::record::Record;
 use crate::terminal::pluralized;
@@ -55,8 +55,7 @@ impl State {
             fetch.in_flight = true;
             self.count_retry(again);
         }
-        let slot = Slot(self.slots.insert(InFlight { sent: Sent::Page, permit, probe }));
-        Ok(Step::Send { slot, request: Request::Page(request) })
+        Ok(self.send(Sent::Page, Request::Page(request), permit, probe))
     }
 
     /// The response to the request for a page.

@@ -29,7 +29,7 @@ impl State {
         match (queue, self.options.action.first_stage()) {
             (Queue::Delete, _) => self.options.batching,
             (Queue::Read, Stage::Presence) => {
-                Batching::Bulk(BatchLimit { keys: self.presence_batch.most, bytes: usize::MAX })
+                Batching::Bulk(BatchLimit { keys: self.presence_batch.most(), bytes: usize::MAX })
             }
             (Queue::Read, _) => Batching::Single,
         }

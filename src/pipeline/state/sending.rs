@@ -123,13 +123,13 @@ impl State {
         };
         Ok(match task {
             Some(task) => self.begin(vec![task], permit, true, now),
-            None => self.send_namespace(permit, true, false),
+            None => self.send(Sent::Namespace { check: false }, Request::Namespace, permit, true),
         })
     }
 
-    pub(super) fn send_namespace(&mut self, permit: Permit, probe: bool, check: bool) -> Step {
-        let slot = Slot(self.slots.insert(InFlight { sent: Sent::Namespace { check }, permit, probe }));
-        Step::Send { slot, request: Request::Namespace }
+    pub(super) fn send(&mut self, sent: Sent, request: Request, permit: Permit, probe: bool) -> Step {
+        let slot = Slot(self.slots.insert(InFlight { sent, permit, probe }));
+        Step::Send { slot, request }
     }
 
     /// The right to send one request now, which is then counted.
@@ -174,8 +174,7 @@ impl State {
             self.queues.of(first).lingering_since = None;
         }
         let request = request(&batch, self.options.batching);
-        let slot = Slot(self.slots.insert(InFlight { sent: Sent::Keys(batch), permit, probe }));
-        Step::Send { slot, request }
+        self.send(Sent::Keys(batch), request, permit, probe)
     }
 
     /// A listener wants to know why nothing happens for a while.

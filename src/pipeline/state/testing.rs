@@ -52,7 +52,7 @@ impl State {
             (fetch.in_flight, fetch.attempt.fingerprint(epoch)).hash(hasher);
         }
         self.caller.breaker.fingerprint().hash(hasher);
-        (self.presence_batch.most, self.presence_batch.good, self.queues.reads.lingering_since.is_some()).hash(hasher);
+        (self.presence_batch, self.queues.reads.lingering_since.is_some()).hash(hasher);
         self.queues.deletes.lingering_since.is_some().hash(hasher);
         (self.most_in_flight, self.begun.min(self.options.canary), self.access.denied, self.probe_untried).hash(hasher);
         let stop = self.stop.as_ref().map(|(stop, _)| (stop.reason, stop.pending as u8));
