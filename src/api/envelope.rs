@@ -3,16 +3,19 @@
 //!
 //! Strict about `success`, which decides whether a key is gone; forgiving about all that only explains.
 
-use std::fmt;
 use std::time::Duration;
 
-use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::text::json_error;
+
 /// Errors beyond this many are not read.
 const MAX_FAULTS: usize = 32;
+
+/// A longer list of errors is not read, in bytes; one error for each key of a bulk call takes some 100 each.
+const MAX_FAULT_BYTES: usize = 2 << 20;
 
 /// A body that was read; its `result` is not looked at.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +69,7 @@ impl Envelope {
         // Members that are skipped are not checked for it by the parser.
         let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
         let wire: Wire<'_> = serde_json::from_str(text).map_err(|error| json_error(&error))?;
-        let errors: Vec<_> = elements(wire.errors).into_iter().map(read::<WireError<'_>>).collect();
+        let errors: Vec<_> = elements(wire.errors).map(read::<WireError<'_>>).collect();
         let first = errors.first().and_then(Option::as_ref);
         let retry_after = seconds(wire.retry_after).or_else(|| seconds(first?.retry_after));
         let faults = errors.iter().map(|error| error.as_ref().map_or_else(Fault::default, Fault::of)).collect();
@@ -105,7 +108,7 @@ impl Fault {
         let code = error.code.and_then(|code| read(code).or_else(|| read::<String>(code)?.parse().ok()));
         let mut message = text(error.message).unwrap_or_default();
         // An older shape: the actual reason follows a general one ("Invalid request headers").
-        for behind in elements(error.error_chain).into_iter().filter_map(read::<WireError<'_>>) {
+        for behind in elements(error.error_chain).filter_map(read::<WireError<'_>>) {
             if let Some(text) = text(behind.message) {
                 message.push_str(": ");
                 message.push_str(&text);
@@ -119,38 +122,10 @@ impl Fault {
     }
 }
 
-/// The first members of an array; none of what is not one.
-fn elements(raw: Option<&RawValue>) -> Vec<&RawValue> {
-    struct Elements<'a>(Vec<&'a RawValue>);
-    struct ElementsVisitor;
-
-    impl<'de> Visitor<'de> for ElementsVisitor {
-        type Value = Elements<'de>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an array")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Elements<'de>, A::Error> {
-            let mut elements = Vec::new();
-            while elements.len() < MAX_FAULTS {
-                match array.next_element()? {
-                    Some(element) => elements.push(element),
-                    None => return Ok(Elements(elements)),
-                }
-            }
-            while array.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(Elements(elements))
-        }
-    }
-
-    impl<'de: 'a, 'a> Deserialize<'de> for Elements<'a> {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_seq(ElementsVisitor)
-        }
-    }
-
-    raw.and_then(read::<Elements<'_>>).map(|Elements(elements)| elements).unwrap_or_default()
+/// The first members of an array; none of what is not one, or is longer than the API's own.
+fn elements(raw: Option<&RawValue>) -> impl Iterator<Item = &RawValue> {
+    let raw = raw.filter(|raw| raw.get().len() <= MAX_FAULT_BYTES);
+    raw.and_then(read::<Vec<&RawValue>>).unwrap_or_default().into_iter().take(MAX_FAULTS)
 }
 
 fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {

@@ -6,6 +6,8 @@ mod parse;
 
 use std::ops::RangeInclusive;
 
+use serde_json::json;
+
 pub(super) use draw::{Faults, Hit};
 pub use parse::FaultError;
 
@@ -92,25 +94,9 @@ pub struct Canned {
     /// The status, from 200 to 999.
     pub status: u16,
     /// The body.
-    pub body: CannedBody,
-    /// Further headers; a `Content-Type` here replaces the body's own.
+    pub body: Vec<u8>,
+    /// The headers; without a `Content-Type` it is JSON.
     pub headers: Vec<(String, String)>,
-}
-
-/// The body of a prepared answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CannedBody {
-    /// An envelope with `success: false` and one error.
-    Error {
-        /// Its code; `None` leaves it out.
-        code: Option<u64>,
-        /// Its message.
-        message: String,
-    },
-    /// An HTML page, as a firewall in front of the API answers.
-    Html,
-    /// These bytes.
-    Raw(Vec<u8>),
 }
 
 impl Fault {
@@ -133,21 +119,25 @@ impl Fault {
 }
 
 impl Canned {
-    /// An envelope with one error.
+    /// An envelope with one error, whose code may be left out.
     pub fn error(status: u16, code: impl Into<Option<u64>>, message: impl Into<String>) -> Self {
-        let body = CannedBody::Error { code: code.into(), message: message.into() };
-        Self { status, body, headers: Vec::new() }
+        let mut error = json!({"message": message.into()});
+        if let Some(code) = code.into() {
+            error["code"] = code.into();
+        }
+        Self::raw(status, json!({"success": false, "errors": [error], "messages": [], "result": null}).to_string())
     }
 
-    /// An HTML page; with status 403 it is marked as a firewall's challenge.
+    /// An HTML page, as a firewall in front of the API answers; with status 403 it is marked as a challenge.
     pub fn html(status: u16) -> Self {
-        let page = Self { status, body: CannedBody::Html, headers: Vec::new() };
+        let page = format!("<!DOCTYPE html><html><head><title>{status}</title></head><body>Sorry.</body></html>\n");
+        let page = Self::raw(status, page).with_header("content-type", "text/html; charset=UTF-8");
         if status == 403 { page.with_header("cf-mitigated", "challenge") } else { page }
     }
 
     /// These bytes, as JSON unless a header says otherwise.
     pub fn raw(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, body: CannedBody::Raw(body.into()), headers: Vec::new() }
+        Self { status, body: body.into(), headers: Vec::new() }
     }
 
     /// 307 with this `Location`.

@@ -33,7 +33,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use fault::{BulkResult, Canned, CannedBody, Fault, FaultError, Scope, What, When};
+pub use fault::{BulkResult, Canned, Fault, FaultError, Scope, What, When};
 pub use handle::Sandbox;
 pub use options::{Identity, MissingKey, RetryAfter, SandboxOptions};
 pub use quota::{Quota, QuotaError, WindowKind};

@@ -4,7 +4,7 @@ mod failures;
 mod stops;
 mod unanswered;
 
-use kvsweep::sandbox::{Canned, CannedBody, Fault, MissingKey, SandboxOptions, What, When};
+use kvsweep::sandbox::{Canned, Fault, MissingKey, SandboxOptions, What, When};
 
 use crate::lab::{Lab, Row};
 
@@ -109,8 +109,10 @@ fn a_refusal_fails_its_key_at_once_and_no_other() {
         let row = row(&rows, key);
         assert_eq!((row.status.as_str(), row.http_status, row.attempts), ("failed", Some(canned.status), 1), "{row:?}");
         assert_eq!(asked(&lab, key), 1, "{key}");
-        if let CannedBody::Error { code, message } = &canned.body {
-            assert_eq!((row.error_code, &row.error), (*code, message), "{key}");
+        let said: serde_json::Value = serde_json::from_slice(&canned.body).unwrap_or_default();
+        let error = &said["errors"][0];
+        if let Some(message) = error["message"].as_str() {
+            assert_eq!((row.error_code, row.error.as_str()), (error["code"].as_u64(), message), "{key}");
         } else {
             assert!(!row.error.is_empty(), "{row:?}");
         }
@@ -126,7 +128,11 @@ fn a_refusal_fails_its_key_at_once_and_no_other() {
 #[test]
 fn a_response_that_is_not_the_apis_leaves_its_key_unknown() {
     let mitigated = |canned: Canned| canned.with_header("cf-mitigated", "challenge");
-    let page = |status| Canned { status, body: CannedBody::Html, headers: Vec::new() };
+    let page = |status| {
+        let mut page = Canned::html(status);
+        page.headers.retain(|(name, _)| name == "content-type");
+        page
+    };
     let plain = |status, text: &str| Canned::raw(status, text).with_header("content-type", "text/plain");
     let firewall = [
         ("page", page(403)),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kvsweep::sandbox::{Canned, CannedBody, Entry, Fault, Quota, SandboxOptions, What, When};
+use kvsweep::sandbox::{Canned, Entry, Fault, Quota, SandboxOptions, What, When};
 
 use crate::lab::{Lab, Row, complete, final_rows, is_csv, parse_csv, parse_ndjson, wait_until};
 
@@ -221,9 +221,8 @@ fn a_bulk_job_that_is_killed_midway_is_resumed_exactly() {
 
 #[test]
 fn a_server_without_bulk_deletes_is_fatal() {
-    let unknown = CannedBody::Error { code: None, message: "no such call".to_owned() };
-    let unknown = What::Answer(Canned { status: 404, body: unknown, headers: Vec::new() });
-    let faults = vec![Fault::new(When::Probability(1.0), unknown)];
+    let unknown = Canned::error(404, None, "no such call");
+    let faults = vec![Fault::new(When::Probability(1.0), unknown.into())];
     let lab = Lab::with(SandboxOptions { faults, ..SandboxOptions::default() });
     lab.keys(10);
     let done = lab.delete(["keys.txt", "--bulk"]).run().code(7);

@@ -8,9 +8,8 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use hyper::header::{HeaderName, HeaderValue};
-use serde_json::json;
 
-use super::{Canned, CannedBody};
+use super::Canned;
 use crate::sandbox::answer::{Response, json_response, parts, whole};
 
 const GIANT_BYTES: usize = 100 << 20;
@@ -19,28 +18,12 @@ static FILLER: [u8; 64 << 10] = [b'a'; 64 << 10];
 
 /// A prepared answer. A header that is none is left out, a status that is none becomes 500.
 pub(in crate::sandbox) fn canned(canned: &Canned) -> Response {
-    let (content_type, body) = match &canned.body {
-        CannedBody::Error { code, message } => {
-            let mut error = json!({"message": message});
-            if let Some(code) = code {
-                error["code"] = (*code).into();
-            }
-            let envelope = json!({"success": false, "errors": [error], "messages": [], "result": null});
-            ("application/json", envelope.to_string().into_bytes())
-        }
-        CannedBody::Html => {
-            let status = canned.status;
-            let page = format!("<!DOCTYPE html><html><head><title>{status}</title></head><body>Sorry.</body></html>\n");
-            ("text/html; charset=UTF-8", page.into_bytes())
-        }
-        CannedBody::Raw(bytes) => ("application/json", bytes.clone()),
-    };
-    let mut response = Response::new(whole(body));
+    let mut response = Response::new(whole(canned.body.clone()));
     let status = StatusCode::from_u16(canned.status).ok();
     let status = status.filter(|status| !status.is_informational());
     *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in &canned.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             headers.insert(name, value);
