@@ -364,9 +364,6 @@ impl ApiCaller {
     async fn sleep_until(&mut self, moment: Instant) -> Result<(), Stop> {
         let end = self.max_wait.ends_at().filter(|end| *end < moment);
         sleep_until(end.unwrap_or(moment)).await;
-        match end {
-            Some(_) => Err(self.max_wait.over()),
-            None => Ok(()),
-        }
+        end.map_or(Ok(()), |_| Err(self.max_wait.over()))
     }
 }

@@ -280,7 +280,7 @@ impl State {
             self.stop = Some((stop, now));
         }
         if self.abandons_pending().is_some() {
-            self.abandon_all_but_keys(now);
+            self.abandon_all_but_keys();
         }
     }
 

@@ -97,11 +97,11 @@ impl State {
             self.settle(task, self.options.action.success(), reply.http_status, None, now);
         }
         let verb = if let KeyAction::Put(_) = self.options.action { "write" } else { "delete" };
-        let answer = match &reply.answer {
+        let answer = match reply.answer.clone() {
             answer @ (Answer::Throttled { .. }
             | Answer::DailyLimit(_)
             | Answer::TokenReplaced(_)
-            | Answer::Fatal(..)) => answer.clone(),
+            | Answer::Fatal(..)) => answer,
             answer => Answer::Transient(TransientError::Refused(left_unprocessed(verb, reply.http_status, answer))),
         };
         self.resolve(left, &answer, reply.http_status, Proof::Named, now);
@@ -275,14 +275,11 @@ impl SentAgain {
 }
 
 /// Why a key has to be sent again that a bulk call did not process.
-fn left_unprocessed(verb: &str, http_status: Option<u16>, answer: &Answer) -> Refusal {
+fn left_unprocessed(verb: &str, http_status: Option<u16>, mut answer: Answer) -> Refusal {
     let unsuccessful = format!("the bulk call did not {verb} this key (unsuccessful_keys)");
-    let (code, message) = match answer {
-        Answer::Refused(refusal) | Answer::Absent(refusal) => {
-            (refusal.code, format!("{unsuccessful}: {}", refusal.message))
-        }
-        Answer::Transient(error) => (error.refusal().code, format!("{unsuccessful}: {}", error.refusal().message)),
-        _ => (None, unsuccessful),
+    let (code, message) = match answer.refusal_mut() {
+        Some(refusal) => (refusal.code, format!("{unsuccessful}: {}", refusal.message)),
+        None => (None, unsuccessful),
     };
     Refusal { http_status, code, message }
 }

@@ -94,12 +94,8 @@ impl State {
     }
 
     /// Nobody waits for a page or for the namespace any more.
-    pub(super) fn abandon_all_but_keys(&mut self, now: Instant) {
-        let is_of_keys = |in_flight: &InFlight| matches!(in_flight.sent, Sent::Keys(_));
-        let others = self.slots.iter().filter(|(_, in_flight)| !is_of_keys(in_flight)).map(|(slot, _)| slot);
-        for slot in others.collect::<Vec<_>>() {
-            self.caller.budget.give_back(self.slots.remove(slot).permit, now);
-        }
+    pub(super) fn abandon_all_but_keys(&mut self) {
+        self.slots.retain(|_, in_flight| matches!(in_flight.sent, Sent::Keys(_)));
     }
 
     /// Keys that were sent at least once and wait to be sent again: the job ends before, and their
