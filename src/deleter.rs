@@ -13,7 +13,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::api::{Client, MAX_BULK_BYTES, MAX_BULK_KEYS, Namespace};
+use crate::api::{Client, MAX_BULK_BYTES, MAX_BULK_KEYS};
 use crate::key::KeyName;
 use crate::outcome::{Settled, Status, Stop, StopReason};
 use crate::pipeline::call::{ApiCaller, CallError};
@@ -146,7 +146,12 @@ impl Deleter {
         let rates = if rates.is_empty() { vec![Rate::PER_USER, Rate::PER_ADDRESS] } else { rates };
         let rng = StdRng::from_rng(&mut rand::rng());
         let mut caller = ApiCaller::new(&rates, options.retry, options.max_wait, rng);
-        let encodes = supports_url_encoding(&mut caller, &client).await?;
+        let found = caller.find_namespace(|_notice| {}, || client.namespace()).await;
+        let namespace = found.map_err(|error| match error {
+            CallError::Stop(stop) => stop,
+            CallError::Refused(failure) => Stop::new(StopReason::NamespaceNotFound, failure.to_string()),
+        })?;
+        let encodes = namespace.supports_url_encoding != Some(false);
         if !encodes {
             client = client.without_url_encoding();
         }
@@ -171,15 +176,6 @@ impl Deleter {
             Either::Right(((), job)) => job.await,
         };
         end.stop.map_or(Ok(()), Err)
-    }
-}
-
-async fn supports_url_encoding(caller: &mut ApiCaller, client: &Client) -> Result<bool, Stop> {
-    let found = caller.find_namespace(|_notice| {}, || client.namespace()).await;
-    match found {
-        Ok(Namespace { supports_url_encoding, .. }) => Ok(supports_url_encoding != Some(false)),
-        Err(CallError::Stop(stop)) => Err(stop),
-        Err(CallError::Refused(failure)) => Err(Stop::new(StopReason::NamespaceNotFound, failure.to_string())),
     }
 }
 

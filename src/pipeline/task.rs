@@ -131,12 +131,3 @@ pub(crate) enum Sent {
         check: bool,
     },
 }
-
-impl InFlight {
-    pub(crate) fn keys_mut(&mut self) -> &mut [KeyTask] {
-        match &mut self.sent {
-            Sent::Keys(keys) => keys,
-            Sent::Page | Sent::Namespace { .. } => &mut [],
-        }
-    }
-}

@@ -17,7 +17,7 @@ use crate::pipeline::circuit_breaker::CircuitBreaker;
 use crate::pipeline::event::Event;
 use crate::pipeline::options::{KeyAction, Options};
 use crate::pipeline::pages::PageFetch;
-use crate::pipeline::queues::KeyQueues;
+use crate::pipeline::queues::{KeyQueues, Queue};
 use crate::pipeline::request::Request;
 use crate::pipeline::task::{InFlight, KeyTask, Sent};
 use crate::quota::Limit;
@@ -143,17 +143,10 @@ impl State {
     }
 
     fn has_room_for_keys(&self) -> bool {
-        self.queues.reads.len() < self.most_reads()
-            && self.queues.deletes.len() < self.most_ready()
-            && self.payload < MOST_PAYLOAD
-    }
-
-    /// Keys that are read ahead; as many as it takes to have the next bulk call full as soon as it may be sent.
-    fn most_ready(&self) -> usize {
-        match self.options.batching {
-            Batching::Single => 2 * self.options.concurrency,
-            Batching::Bulk(_) => 2 * self.options.batching.most(),
-        }
+        // As many as it takes to have the next requests full as soon as they may be sent.
+        let most = |queue| 2 * self.batching(queue).most().max(self.options.concurrency);
+        let mut queues = [Queue::Read, Queue::Delete].into_iter();
+        queues.all(|queue| self.queues.get(queue).len() < most(queue)) && self.payload < MOST_PAYLOAD
     }
 
     fn most_waiting(&self) -> usize {

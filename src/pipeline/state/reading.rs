@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::State;
 use super::reply::Answered;
+use crate::api::Presence;
 use crate::api::answer::{Answer, Refusal, Reply, TransientError};
-use crate::api::{MAX_GET_KEYS, Presence};
 use crate::outcome::{Detail, Status, Stop, StopReason};
 use crate::pipeline::attempt::Proof;
 use crate::pipeline::batch::{BatchLimit, Batching};
@@ -33,12 +33,6 @@ impl State {
             }
             (Queue::Read, _) => Batching::Single,
         }
-    }
-
-    /// Keys that wait to be read; with more, no new ones are taken from the input.
-    pub(super) fn most_reads(&self) -> usize {
-        let most = 2 * self.options.concurrency;
-        if self.batching(Queue::Read) == Batching::Single { most } else { most.max(2 * MAX_GET_KEYS) }
     }
 
     /// The reply to a read; if it is a success, the key goes on to stage `next`.

@@ -225,8 +225,11 @@ impl State {
     /// What was lost while the server went down is given back.
     fn forgive_failures(&mut self) {
         let epoch = self.caller.breaker.epoch;
-        let in_flight = self.slots.iter_mut().flat_map(|(_, in_flight)| in_flight.keys_mut());
-        let keys = self.queues.iter_mut().chain(in_flight).map(|task| &mut task.attempt);
+        let in_flight = self.slots.iter_mut().filter_map(|(_, in_flight)| match &mut in_flight.sent {
+            Sent::Keys(keys) => Some(keys),
+            Sent::Page | Sent::Namespace { .. } => None,
+        });
+        let keys = self.queues.iter_mut().chain(in_flight.flatten()).map(|task| &mut task.attempt);
         let page = self.paging.iter_mut().map(|fetch| &mut fetch.attempt);
         keys.chain(page).for_each(|attempt| attempt.forgive_failures(epoch));
     }
