@@ -149,6 +149,14 @@ impl Budget {
         if let Opening::At(moment) = self.opening(now) { Some(moment) } else { None }
     }
 
+    /// How many more requests the rates allow whose windows are longer than `wait`, and when that will be more, unless all of
+    /// them are in flight or none was sent; `None` without such a rate.
+    pub(crate) fn left(&mut self, wait: Duration, now: Instant) -> Option<(u64, Option<Instant>)> {
+        let in_flight = self.in_flight;
+        let windows = self.rates.iter().zip(&mut self.windows).filter(|(rate, _)| rate.window() > wait);
+        windows.map(|(_, window)| window.left(in_flight, now)).min_by_key(|(left, _)| *left)
+    }
+
     /// When all windows of ours have a free slot.
     fn opening(&mut self, now: Instant) -> Opening {
         let openings = self.windows.iter_mut().map(|window| window.opening(self.in_flight, now));

@@ -64,6 +64,12 @@ impl Window {
         in_flight + self.answered.len()
     }
 
+    /// How many more may be sent beside `in_flight` others, and when the next slot of an answered request is free again.
+    pub(crate) fn left(&mut self, in_flight: usize, now: Instant) -> (u64, Option<Instant>) {
+        let left = self.count.saturating_sub(self.used(in_flight, now));
+        (left as u64, self.answered.front().map(|answered| *answered + self.hold))
+    }
+
     fn forget(&mut self, now: Instant) {
         while self.answered.front().is_some_and(|answered| *answered + self.hold <= now) {
             self.answered.pop_front();

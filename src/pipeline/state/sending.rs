@@ -10,7 +10,7 @@ use crate::pipeline::batch::{Batching, request};
 use crate::pipeline::circuit_breaker::Allowance;
 use crate::pipeline::event::{Event, PauseCause};
 use crate::pipeline::expiry::{expiry, unix_now};
-use crate::pipeline::options::KeyAction;
+use crate::pipeline::options::{KeyAction, OnExisting};
 use crate::pipeline::queues::Queue;
 use crate::pipeline::request::Request;
 use crate::pipeline::task::{InFlight, KeyTask, Sent};
@@ -23,8 +23,8 @@ const LONG_WAIT: Duration = Duration::from_secs(1);
 /// waiting costs no speed.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// The same if keys are read first, of which far fewer come in a second, and for pairs as long as more come from a file. What is written to a key in this time, after
-/// it was backed up or looked for, is lost.
+/// The same if keys are read first, of which far fewer come in a second, and for pairs as long as more come from a file. What is
+/// written to a key in this time, after it was backed up or looked for, is lost.
 const LINGER_READ: Duration = Duration::from_secs(10);
 
 impl State {
@@ -56,8 +56,8 @@ impl State {
         let fresh = self.most_fresh();
         let in_doubt = self.is_in_doubt();
         let untried = if in_doubt && self.probe_untried { self.untried() } else { None };
-        let queue = match untried {
-            Some(queue) => queue,
+        let (queue, fresh) = match untried {
+            Some(queue) => (queue, fresh),
             None => self.next_queue(fresh, now).map_err(Blocked::until)?,
         };
         let permit = self.take_permit(probe, now)?;
@@ -205,20 +205,48 @@ impl State {
         reading || !self.queues.reads.is_empty() || self.queues.next_due().is_some() || !self.slots.is_empty()
     }
 
-    /// The queue that the next request takes from; otherwise until when to wait, if that is known. Deletes go first, so
-    /// that little time passes between reading a value and deleting it.
-    fn next_queue(&mut self, fresh: u64, now: Instant) -> Result<Queue, Option<Instant>> {
+    /// The queue that the next request takes from, and how many keys of it that were never sent; otherwise until when to
+    /// wait, if that is known. Deletes go first, so that little time passes between reading a value and deleting it.
+    fn next_queue(&mut self, fresh: u64, now: Instant) -> Result<(Queue, u64), Option<Instant>> {
         let mut wait = None;
+        let begin = self.most_to_begin(now);
         for queue in [Queue::Delete, Queue::Read] {
+            let fresh = if queue == Queue::Read { fresh.min(begin.unwrap_or_default()) } else { fresh };
             let keys = self.queues.get(queue);
             let may_go = !keys.is_empty() && (fresh != 0 || !keys.again.is_empty());
             if !may_go || (queue == Queue::Delete && self.waits_for_page(fresh)) {
                 continue;
             }
-            let Some(until) = self.linger(queue, fresh, now) else { return Ok(queue) };
+            let Some(until) = self.linger(queue, fresh, now) else { return Ok((queue, fresh)) };
             wait = Some(wait.map_or(until, |earlier| until.min(earlier)));
         }
-        Err(wait)
+        let Err(Some(moment)) = begin else { return Err(wait) };
+        if wait.is_none() && self.slots.is_empty() {
+            self.emit_rate_pause(moment, now);
+        }
+        Err(Some(wait.map_or(moment, |earlier| moment.min(earlier))))
+    }
+
+    /// How many keys may be begun that are read before they are changed; if none, when to ask again, if that is known. What
+    /// was read is old once a window of the rate that is used up has passed, so enough of the window is left for what follows
+    /// the first reads.
+    fn most_to_begin(&mut self, now: Instant) -> Result<u64, Option<Instant>> {
+        // The most requests that a key takes after its first, and the call that many keys share.
+        let (after_first, shared) = match (self.options.action, self.options.batching) {
+            (KeyAction::BackUpThenDelete, Batching::Single) => (2, 0),
+            (KeyAction::BackUpThenDelete, Batching::Bulk(_)) | (KeyAction::Put(OnExisting::Keep), _) => (1, 1),
+            (KeyAction::Put(OnExisting::Compare), _) => (3, 1),
+            _ => return Ok(u64::MAX),
+        };
+        let Some((left, more_at)) = self.caller.budget.left(LINGER_READ, now) else { return Ok(u64::MAX) };
+        let in_shared_call = if shared == 0 { 0 } else { self.queues.deletes.len() as u64 };
+        let begun = (self.begun - self.settled).saturating_sub(in_shared_call);
+        match left.saturating_sub(begun * after_first + shared + 1) / after_first {
+            // There will never be more.
+            0 if begun == 0 && more_at.is_none() => Ok(1),
+            0 => Err(more_at),
+            most => Ok(most),
+        }
     }
 
     /// Until when a request for many keys waits for more of them, if it does.

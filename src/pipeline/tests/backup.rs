@@ -111,6 +111,32 @@ async fn each_key_takes_three_requests_in_their_order() {
     assert!(ran.end.elapsed <= LATENCY * 1_500 / 8 + 2 * LATENCY, "not always eight in flight: {:?}", ran.end.elapsed);
 }
 
+/// A key is not begun if its delete would have to wait until the window of the rate is over.
+#[tokio::test(start_paused = true)]
+async fn what_was_backed_up_is_deleted_before_the_rate_is_used_up() {
+    let bulk = Batching::Bulk(BatchLimit { keys: 10_000.try_into().unwrap(), bytes: usize::MAX });
+    for (batching, most) in [(Batching::Single, SECOND), (bulk, 11 * SECOND)] {
+        let budget = Budget::new(&["61/5m".parse().unwrap()], Instant::now());
+        let start = Instant::now();
+        let ran =
+            run_with(Options { batching, ..backing_up() }, budget, 100, usize::MAX, |_, _, _| Answer::Success).await;
+        assert_eq!((ran.count(Status::Deleted), ran.end.totals.throttled), (100, 0));
+        let mut kept = HashMap::new();
+        for (kind, keys, at) in &ran.seen {
+            for key in keys {
+                match *kind {
+                    "kept" => _ = kept.insert(key, *at),
+                    "delete" => assert!(*at - kept[key] <= most, "{key} waited {:?}", *at - kept[key]),
+                    _ => {}
+                }
+            }
+        }
+        // And the rate is used.
+        let (requests, elapsed) = (ran.end.totals.requests, start.elapsed().as_secs());
+        assert!(elapsed <= 301 * (requests / 58) + 11, "{requests} requests took {elapsed} s");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_is_not_deleted_and_says_why() {
     let ran = ran(backing_up(), 100, |kind, key, _| match (kind, key) {
