@@ -241,7 +241,8 @@ impl State {
         let Some((left, more_at)) = self.caller.budget.left(LINGER_READ, now) else { return Ok(u64::MAX) };
         let in_shared_call = if shared == 0 { 0 } else { self.queues.deletes.len() as u64 };
         let begun = (self.begun - self.settled).saturating_sub(in_shared_call);
-        match left.saturating_sub(begun * after_first + shared + 1) / after_first {
+        let page = u64::from(self.paging.is_some());
+        match left.saturating_sub(begun * after_first + shared + page + 1) / after_first {
             // There will never be more.
             0 if begun == 0 && more_at.is_none() => Ok(1),
             0 => Err(more_at),
