@@ -21,20 +21,14 @@ pub enum IfExists {
     Resume,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Found,
-    /// This run made it; as long as nothing is written, it goes when this goes.
-    Created,
-}
-
 #[derive(Debug)]
 pub(crate) struct OutputFile {
     /// Dropped, and so removed, before the lock goes with the file.
     note: Option<LockOwnerFile>,
     file: File,
     path: PathBuf,
-    origin: Origin,
+    /// Whether this run made it; as long as nothing is written, it goes when this goes.
+    is_new: bool,
     /// How long it is by what was kept and written, in bytes.
     length: AtomicU64,
 }
@@ -48,21 +42,21 @@ impl OutputFile {
     pub(crate) fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, FileError> {
         for _ in 0..ATTEMPTS {
             let opened = match if_exists {
-                IfExists::Refuse => Some((create(&path)?, Origin::Created)),
+                IfExists::Refuse => Some((create(&path)?, true)),
                 IfExists::Overwrite | IfExists::Resume => match find(&path, if_exists)? {
-                    Some(file) => Some((file, Origin::Found)),
+                    Some(file) => Some((file, false)),
                     None => match create(&path) {
-                        Ok(file) => Some((file, Origin::Created)),
+                        Ok(file) => Some((file, true)),
                         Err(FileError::Exists { .. }) => None,
                         Err(error) => return Err(error),
                     },
                 },
             };
-            let Some((file, origin)) = opened else { continue };
+            let Some((file, is_new)) = opened else { continue };
             lock::lock(&file, &path)?;
             // It may have been moved or removed before the lock was ours; then we would write into nowhere.
             if names(&path, &file).map_err(FileError::io(&path, "look at"))? {
-                return Ok(Self { note: None, file, path, origin, length: AtomicU64::new(0) });
+                return Ok(Self { note: None, file, path, is_new, length: AtomicU64::new(0) });
             }
         }
         let replaced = io::Error::other("it is removed or replaced whenever it is opened");
@@ -96,7 +90,7 @@ impl OutputFile {
 
     /// Whether this run made it: there was none.
     pub(crate) fn is_new(&self) -> bool {
-        self.origin == Origin::Created
+        self.is_new
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -109,7 +103,7 @@ impl OutputFile {
 
     /// Cuts off what follows the first `keep` bytes; writing continues there.
     pub(crate) fn begin(&mut self, keep: u64) -> Result<(), FileError> {
-        self.origin = Origin::Found;
+        self.is_new = false;
         let mut file = &self.file;
         let found = file.metadata().map_err(FileError::io(&self.path, "look at"))?.len();
         if found < keep {
@@ -159,7 +153,7 @@ impl OutputFile {
         use std::os::fd::AsRawFd as _;
 
         let path = format!("/proc/self/fd/{}", file.as_raw_fd()).into();
-        Self { note: None, file, path, origin: Origin::Found, length: AtomicU64::new(0) }
+        Self { note: None, file, path, is_new: false, length: AtomicU64::new(0) }
     }
 }
 
@@ -180,7 +174,7 @@ impl Drop for OutputFile {
     /// A job that ended before its first row (it was not confirmed, say) leaves no empty file in the way of the next.
     fn drop(&mut self) {
         let empty = || self.file.metadata().is_ok_and(|file| file.len() == 0);
-        if self.origin == Origin::Created && empty() && names(&self.path, &self.file).unwrap_or(false) {
+        if self.is_new && empty() && names(&self.path, &self.file).unwrap_or(false) {
             let removed = fs::remove_file(&self.path);
             tracing::debug!(path = ?self.path, ?removed, "nothing was written");
         }

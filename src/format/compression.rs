@@ -61,7 +61,7 @@ impl Compression {
     pub(crate) fn decoder(self, reader: Bytes) -> io::Result<Bytes> {
         Ok(match self {
             Self::None => reader,
-            Self::Gzip => buffered(Gzip::new(reader)),
+            Self::Gzip => buffered(Gzip { member: Some(GzDecoder::new(reader)) }),
             Self::Zstd => buffered(zstd::stream::read::Decoder::with_buffer(reader)?),
         })
     }
@@ -119,12 +119,6 @@ fn buffered(decoder: impl Read + Send + 'static) -> Bytes {
 struct Gzip<R> {
     /// The member that is being read; `None` after the last.
     member: Option<GzDecoder<R>>,
-}
-
-impl<R: BufRead> Gzip<R> {
-    fn new(compressed: R) -> Self {
-        Self { member: Some(GzDecoder::new(compressed)) }
-    }
 }
 
 impl<R: BufRead> Read for Gzip<R> {

@@ -86,14 +86,10 @@ impl<R: Read> JsonArray<R> {
             self.call(JsonReader::end_object)?;
             return Ok(None);
         }
-        self.name(of).map(Some)
-    }
-
-    fn name<T>(&mut self, of: impl FnOnce(&str) -> T) -> Result<T, FormatError> {
         self.reader.reader_mut().allowance = Some((MAX_NAME, "the name of a member is longer than 64 KiB"));
         let name = self.call(|reader| reader.next_name().map(of))?;
         self.reader.reader_mut().allowance = None;
-        Ok(name)
+        Ok(Some(name))
     }
 
     fn begin(&mut self) -> Result<Stage, FormatError> {
@@ -119,8 +115,8 @@ impl<R: Read> JsonArray<R> {
     fn begin_result(&mut self) -> Result<Stage, FormatError> {
         let position = self.position();
         self.call(JsonReader::begin_object)?;
-        while self.call(JsonReader::has_next)? {
-            if self.is_result()? {
+        while let Some(is_result) = self.next_member(|name| name == "result")? {
+            if is_result {
                 return match self.call(JsonReader::peek)? {
                     ValueType::Array => self.call(JsonReader::begin_array).map(|()| Stage::InResult),
                     _ => Err(FormatError {
@@ -134,20 +130,15 @@ impl<R: Read> JsonArray<R> {
         Err(FormatError { position, kind: FormatErrorKind::NotAnArray("an object without a `result`") })
     }
 
-    fn is_result(&mut self) -> Result<bool, FormatError> {
-        self.name(|name| name == "result")
-    }
-
     fn end(&mut self, is_result: bool) -> Result<(), FormatError> {
         self.call(JsonReader::end_array)?;
         if is_result {
-            while self.call(JsonReader::has_next)? {
-                if self.is_result()? {
+            while let Some(is_repeated) = self.next_member(|name| name == "result")? {
+                if is_repeated {
                     return Err(self.broken("the member `result` appears twice".to_owned()));
                 }
                 self.skip_value()?;
             }
-            self.call(JsonReader::end_object)?;
         }
         let position = self.position();
         match self.reader.has_next() {

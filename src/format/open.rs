@@ -25,7 +25,7 @@ pub(crate) fn open(reader: Bytes) -> Result<Opened, OpenError> {
     let mut text = Peeker::new(compression.decoder(raw.into_reader()).map_err(failed(compression))?);
     let start = text.peek_until(3, |start| !UTF8_MARK.starts_with(start)).map_err(failed(compression))?;
     if start.starts_with(UTF8_MARK) {
-        text.skip(UTF8_MARK.len());
+        text.seen.drain(..UTF8_MARK.len());
     }
     Ok(Opened { text, compression })
 }
@@ -68,10 +68,6 @@ impl Peeker {
             self.rest.consume(taken);
         }
         Ok(&self.seen)
-    }
-
-    fn skip(&mut self, bytes: usize) {
-        self.seen.drain(..bytes);
     }
 
     pub(crate) fn into_buffered(self) -> Buffered {

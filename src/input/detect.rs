@@ -20,22 +20,13 @@ pub(super) const SNIFF_BYTES: usize = 16 * 1024;
 
 /// A heading as it is compared: trimmed, in lower case, with `_` for `-` and space.
 pub(super) fn heading(cell: &[u8]) -> String {
-    trimmed(&String::from_utf8_lossy(cell)).to_lowercase().replace(['-', ' '], "_")
-}
-
-/// Whether `cell` is the heading `wanted`, which is ASCII, as headings are compared.
-pub(super) fn is_headed(cell: &[u8], wanted: &str) -> bool {
-    let Ok(text) = std::str::from_utf8(cell) else { return false };
-    let fold = |byte: u8| if matches!(byte, b'-' | b' ') { b'_' } else { byte.to_ascii_lowercase() };
-    trimmed(text).bytes().map(fold).eq(wanted.bytes())
-}
-
-fn trimmed(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+    let text = String::from_utf8_lossy(cell);
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').to_lowercase().replace(['-', ' '], "_")
 }
 
 pub(super) fn key_name(cell: &[u8]) -> Option<&'static str> {
-    KEY_NAMES.into_iter().find(|name| is_headed(cell, name))
+    let heading = heading(cell);
+    KEY_NAMES.into_iter().find(|name| *name == heading)
 }
 
 /// The cells of a line that is not read by the rules of CSV, without the quotes around them.

@@ -85,22 +85,14 @@ impl InputError {
     }
 
     fn to_text(&self) -> String {
-        match self.kind() {
+        let Details { input, records, position, kind } = &*self.0;
+        if let InputErrorKind::NoKeyColumn { .. } = kind {
             // The whole file is meant.
-            InputErrorKind::NoKeyColumn { .. } => format!("{} {}", self.0.input, self.kind()),
-            kind => format!("{}: {kind}", self.place()),
+            return format!("{input} {kind}");
         }
-    }
-
-    fn place(&self) -> String {
-        let mut place = self.0.input.clone();
-        if let Some(position) = self.0.position {
-            place = format!("{place} {position}");
-        }
-        if self.records() > 0 {
-            place = format!("{place} (after record {})", self.records());
-        }
-        place
+        let position = position.map(|position| format!(" {position}")).unwrap_or_default();
+        let after = if *records > 0 { format!(" (after record {records})") } else { String::new() };
+        format!("{input}{position}{after}: {kind}")
     }
 }
 

@@ -23,9 +23,8 @@ use crate::record::{Content, Record, RecordNumber};
 /// A bad record is a [`Record`] and uses up a number; an [`InputError`] uses up none, is the last item, and keeps the
 /// sources after it unread.
 pub struct Records {
-    sources: vec::IntoIter<Source>,
-    /// The fingerprint of each, if it is a file that was checked.
-    expected: vec::IntoIter<Option<Fingerprint>>,
+    /// With the fingerprint of each, if it is a file that was checked.
+    sources: vec::IntoIter<(Source, Option<Fingerprint>)>,
     options: InputOptions,
     /// Whether warnings about a source, such as a missing header, are logged.
     warns: bool,
@@ -60,8 +59,7 @@ enum Reader {
 impl Records {
     pub fn new(sources: Vec<Source>, options: InputOptions) -> Self {
         Self {
-            sources: sources.into_iter(),
-            expected: Vec::new().into_iter(),
+            sources: sources.into_iter().map(|source| (source, None)).collect::<Vec<_>>().into_iter(),
             options,
             warns: true,
             reading: None,
@@ -75,7 +73,7 @@ impl Records {
     /// in the order of the sources.
     #[must_use]
     pub fn expecting(mut self, expected: Vec<Option<Fingerprint>>) -> Self {
-        self.expected = expected.into_iter();
+        self.sources.as_mut_slice().iter_mut().zip(expected).for_each(|(source, expected)| source.1 = expected);
         self
     }
 
@@ -161,8 +159,7 @@ impl Records {
 
     /// `false` where no source is left.
     fn open_next(&mut self) -> Result<bool, InputError> {
-        let Some(source) = self.sources.next() else { return Ok(false) };
-        let expected = self.expected.next().flatten();
+        let Some((source, expected)) = self.sources.next() else { return Ok(false) };
         let opened = source.open(expected);
         let (reader, watched) = opened.map_err(|kind| self.error(source.to_string(), kind.into()))?;
         self.begin(&source, reader)?;

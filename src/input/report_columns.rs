@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::detect::{cells, is_headed};
+use super::detect::{cells, heading};
 use crate::outcome::Status;
 
 /// The first five are those whose values are read.
@@ -20,18 +20,15 @@ pub(super) enum Field {
 
 impl Field {
     pub(super) fn of(name: &[u8]) -> Self {
-        const NAMES: [(&str, Field); 9] = [
-            ("key", Field::Key),
-            ("key_name", Field::KeyName),
-            ("name", Field::Name),
-            ("status", Field::Status),
-            ("finished_at", Field::FinishedAt),
-            ("record", Field::OfReport),
-            ("http_status", Field::OfReport),
-            ("error_code", Field::OfReport),
-            ("elapsed_ms", Field::OfReport),
-        ];
-        NAMES.iter().find(|(wanted, _)| is_headed(name, wanted)).map_or(Self::Other, |(_, field)| *field)
+        match heading(name).as_str() {
+            "key" => Self::Key,
+            "key_name" => Self::KeyName,
+            "name" => Self::Name,
+            "status" => Self::Status,
+            "finished_at" => Self::FinishedAt,
+            "record" | "http_status" | "error_code" | "elapsed_ms" => Self::OfReport,
+            _ => Self::Other,
+        }
     }
 
     pub(super) fn is_key(self) -> bool {
@@ -52,6 +49,12 @@ pub(super) struct Fields {
 }
 
 impl Fields {
+    pub(super) fn of(fields: impl IntoIterator<Item = Field>) -> Self {
+        let mut all = Self::default();
+        fields.into_iter().for_each(|field| all.add(field));
+        all
+    }
+
     pub(super) fn add(&mut self, field: Field) {
         self.has_key |= field == Field::Key;
         self.has_named_key |= field.is_key();
@@ -72,10 +75,7 @@ impl Fields {
 
 /// Whether these are the headings of a report.
 pub(super) fn is_header(cells: &[&[u8]]) -> bool {
-    let mut fields = Fields::default();
-    for cell in cells {
-        fields.add(Field::of(cell));
-    }
+    let fields = Fields::of(cells.iter().map(|cell| Field::of(cell)));
     fields.has_key && fields.has_status || fields.of_report > 1
 }
 

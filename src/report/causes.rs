@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
 use super::row::StoredRow;
 use crate::outcome::Status;
@@ -139,30 +139,24 @@ fn without_position(error: &str) -> &str {
     POSITION.find(error).map_or(error, |position| &error[position.end()..])
 }
 
-/// `text` with every run of digits as `#`.
+/// A number, or what stands for one.
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| regex("[0-9]+|#"));
+
+/// `text` with every number as `#`.
 fn pattern(text: &str) -> Cow<'_, str> {
-    static NUMBER: LazyLock<Regex> = LazyLock::new(|| regex("[0-9]+"));
     NUMBER.replace_all(text, "#")
+}
+
+/// `error`, with `#` for the numbers that are others in `shown`, which is like it in all else.
+fn in_common(shown: &str, error: &str) -> String {
+    let mut others = NUMBER.find_iter(shown).map(|number| number.as_str());
+    let common = |number: &Captures| others.next().filter(|other| *other == &number[0]).unwrap_or("#");
+    NUMBER.replace_all(error, common).into_owned()
 }
 
 #[expect(clippy::expect_used, reason = "the patterns are constant")]
 fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a regular expression")
-}
-
-/// `error`, with `#` for the numbers that are others in `shown`, which is like it in all else.
-fn in_common(shown: &str, error: &str) -> String {
-    let (mut out, mut shown, mut error) = (String::with_capacity(error.len()), shown, error);
-    while let Some(c) = error.chars().next() {
-        let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, end) = error.split_at(digits(error).max(c.len_utf8()));
-        let (before, rest) = shown
-            .split_at_checked(digits(shown).max(shown.chars().next().map_or(0, char::len_utf8)))
-            .unwrap_or((shown, ""));
-        out.push_str(if number == before { number } else { "#" });
-        (shown, error) = (rest, end);
-    }
-    out
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const WIDTHS: [u64; 26] = [
 ];
 const DAY: u64 = 86_400_000;
 
-/// Marks in which it is kept whether anything was finished: 16 KiB of bits.
+/// Marks in which it is kept whether anything was finished, at most.
 const MARKS: u64 = 1 << 17;
 
 /// The shortest time that is reported as a pause, in milliseconds.
@@ -64,7 +64,7 @@ pub(crate) struct Timeline {
     width_ms: u64,
     bins: Vec<Bin>,
     mark_ms: u64,
-    marks: Vec<u64>,
+    marks: Vec<bool>,
     /// When no job was running, in order, in milliseconds since 1970.
     idle: Vec<(u64, u64)>,
 }
@@ -88,7 +88,7 @@ impl Timeline {
             width_ms,
             bins: vec![Bin::default(); index(length.div_ceil(width_ms))],
             mark_ms,
-            marks: vec![0; index(length.div_ceil(mark_ms).div_ceil(64))],
+            marks: vec![false; index(length.div_ceil(mark_ms))],
             idle,
         }
     }
@@ -101,9 +101,8 @@ impl Timeline {
             bin.unknown += u64::from(status == Status::Unknown);
             bin.retried += u64::from(retried);
         }
-        let mark = offset / self.mark_ms;
-        if let Some(word) = self.marks.get_mut(index(mark / 64)) {
-            *word |= 1 << (mark % 64);
+        if let Some(mark) = self.marks.get_mut(index(offset / self.mark_ms)) {
+            *mark = true;
         }
     }
 
@@ -143,7 +142,7 @@ impl Timeline {
         let least = LEAST_PAUSE.max(2 * self.mark_ms);
         let (mut pauses, mut count, mut all_ms) = (Vec::new(), 0, 0);
         let mut before = None;
-        for mark in self.occupied() {
+        for (mark, _) in (0..).zip(&self.marks).filter(|(_, is_occupied)| **is_occupied) {
             let Some(begun) = before.replace(mark) else { continue };
             // Between two marks lies one width less than between their beginnings, more or less.
             let (from, to) = (self.from_ms + begun * self.mark_ms, self.from_ms + mark * self.mark_ms);
@@ -170,19 +169,6 @@ impl Timeline {
         pauses.truncate(MOST_PAUSES);
         pauses.sort_by_key(|pause| pause.from_ms);
         (count, Duration::from_millis(all_ms), pauses)
-    }
-
-    fn occupied(&self) -> impl Iterator<Item = u64> {
-        (0..).zip(&self.marks).flat_map(|(place, &word)| {
-            let mut left = word;
-            std::iter::from_fn(move || {
-                let bit = left.trailing_zeros();
-                (left != 0).then(|| {
-                    left &= left - 1;
-                    place * 64 + u64::from(bit)
-                })
-            })
-        })
     }
 }
 
@@ -223,7 +209,7 @@ mod tests {
         }
         // A clock that jumped by ages costs no more.
         let timeline = Timeline::new(Some((0, 253_402_300_799_999)), &[]);
-        assert!(timeline.bins().len() <= 120 && timeline.marks.len() <= 2_049);
+        assert!(timeline.bins().len() <= 120 && timeline.marks.len() as u64 <= MARKS);
     }
 
     #[test]

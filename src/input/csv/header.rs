@@ -59,10 +59,7 @@ pub(super) fn arrange(
         return Err(InputErrorKind::MalformedHeader { flaw: error.to_string(), headed: headed(&cells) });
     }
     let fields: Vec<Field> = cells.iter().map(|cell| Field::of(cell)).collect();
-    let mut all = Fields::default();
-    for field in &fields {
-        all.add(*field);
-    }
+    let all = Fields::of(fields.iter().copied());
     if all.lost_status() {
         return Err(InputErrorKind::ReportWithoutStatus);
     }

@@ -231,14 +231,12 @@ fn are_known(inputs: &[Input]) -> bool {
 
 /// By content, as far as that is known of both; what is read only once is compared row by row while it is read.
 fn different_inputs(then: &[Input], now: &[Input]) -> Option<Difference> {
-    let same = if are_known(then) && are_known(now) {
-        then.iter().map(|input| &input.hash).eq(now.iter().map(|input| &input.hash))
+    let may_be_same =
+        |(then, now): (&Input, &Input)| then.hash.is_none() || now.hash.is_none() || then.hash == now.hash;
+    let same = if then.len() == now.len() {
+        then.iter().zip(now).all(may_be_same)
     } else {
-        then.len() != now.len()
-            || then.iter().zip(now).all(|(then, now)| match (&then.hash, &now.hash) {
-                (Some(then), Some(now)) => then == now,
-                _ => true,
-            })
+        !(are_known(then) && are_known(now))
     };
     let shown = |inputs: &[Input]| inputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     (!same).then(|| Difference { what: "input", then: shown(then), now: shown(now) })
