@@ -38,19 +38,18 @@ pub(crate) struct Encoder {
     /// Whether a person reads it: then what could move a cursor is escaped.
     terminal: bool,
     begun: bool,
-    /// Names that no line can hold.
-    skipped: u64,
-    first_skipped: Option<String>,
+    /// How many names no line could hold, with the first of them.
+    skipped: Option<(u64, String)>,
 }
 
 impl Encoder {
     pub(crate) fn new(format: Format, terminal: bool, begun: bool) -> Self {
-        Self { format, terminal, begun, skipped: 0, first_skipped: None }
+        Self { format, terminal, begun, skipped: None }
     }
 
     /// How many names no line could hold, with the first of them.
     pub(crate) fn skipped(&self) -> Option<(u64, &str)> {
-        self.first_skipped.as_deref().map(|first| (self.skipped, first))
+        self.skipped.as_ref().map(|(number, first)| (*number, first.as_str()))
     }
 
     pub(crate) fn header(&mut self, out: &mut Vec<u8>) {
@@ -100,9 +99,8 @@ impl Encoder {
 
     fn lines(&mut self, keys: &[ListedKey], out: &mut Vec<u8>) -> io::Result<u64> {
         let (fit, unfit): (Vec<_>, Vec<_>) = keys.iter().partition(|key| fits_on_a_line(&key.name));
-        self.skipped += unfit.len() as u64;
-        if let (None, Some(first)) = (&self.first_skipped, unfit.first()) {
-            self.first_skipped = Some(first.name.clone());
+        if let Some(first) = unfit.first() {
+            self.skipped.get_or_insert_with(|| (0, first.name.clone())).0 += unfit.len() as u64;
         }
         let mut lead = 0;
         if let (false, Some(first)) = (self.begun, fit.first()) {
