@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PathBufValueParser, Resettable, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command, ValueHint};
+use clap::{Arg, ArgMatches, Args, Command, ValueHint};
 
 use crate::api::BaseUrl;
 use crate::command::{ProfileNote, split_hints};
@@ -125,33 +125,29 @@ pub(super) fn apply(
     };
     // And `config show`, which says what would be.
     let deletes = named.get_arguments().any(|arg| arg.get_long() == Some("protect-from"));
-    let mut defaults: Vec<(String, Vec<OsString>)> = Vec::new();
     for entry in &used.profile.entries {
         let Some(arg) = named.get_arguments().find(|arg| arg.get_long() == Some(entry.key)) else { continue };
-        if OF_DELETING.contains(&entry.key) && !deletes {
+        let (is_pattern, is_output) = (PROTECTION_KEYS.contains(&entry.key), OF_DELETING.contains(&entry.key));
+        // The patterns of a listing are no protection but a choice, which is made anew each time.
+        if (is_pattern || is_output) && !deletes {
             continue;
         }
-        if PROTECTION_KEYS.contains(&entry.key) {
-            // Those of a listing are no protection but a choice, which is made anew each time.
-            used.taken.extend(Some(entry.key).filter(|_| deletes));
-            continue;
-        }
-        if is_given(given, arg.get_id().as_str()) || is_settled(entry.key, given) {
+        if !is_pattern && (is_given(given, arg.get_id().as_str()) || is_settled(entry.key, given)) {
             continue;
         }
         if entry.key == "report" && entry.has_time && flag(given, "resume") {
             let why = "it names another file every second, so --resume cannot find that of the earlier run\nhint: pass --report";
             return Err(entry.refuse(why.to_owned()));
         }
-        if OF_DELETING.contains(&entry.key) {
+        if is_output {
             let folder = entry.values.first().and_then(|value| Path::new(value).parent()).map(Path::to_owned);
             used.folders.extend(folder.filter(|folder| folder.is_absolute()));
         }
         used.taken.push(entry.key);
-        defaults.push((arg.get_id().to_string(), entry.values.clone()));
     }
-    let default = |arg: clap::Arg| match defaults.iter().find(|(id, _)| arg.get_id() == id.as_str()) {
-        Some((_, values)) => arg.default_values(values.iter().cloned()),
+    let is_default = |entry: &&Entry| used.taken.contains(&entry.key) && !PROTECTION_KEYS.contains(&entry.key);
+    let default = |arg: Arg| match arg.get_long().and_then(|long| used.profile.entry(long)).filter(is_default) {
+        Some(entry) => arg.default_values(entry.values.clone()),
         None => arg,
     };
     let command = change(command.clone(), &path, &|inner| inner.mut_args(default));

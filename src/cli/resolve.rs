@@ -117,7 +117,11 @@ fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Re
         (false, true) => "--sandbox, and --dry-run without --check, need none of these",
         (false, false) => "--dry-run and --sandbox need none of these",
     });
-    let sources = if lists { Vec::new() } else { sources(args.inputs, &mut problems) };
+    let reads_stdin = !lists && args.inputs.is_empty();
+    if reads_stdin && std::io::stdin().is_terminal() {
+        problems.missing("no INPUT", "name a file of keys, or send keys to stdin (- reads them from this terminal)");
+    }
+    let sources = if reads_stdin { vec![Source::Stdin] } else { args.inputs };
     problems.check()?;
     let target = if args.sandbox { None } else { target(&args.connection, connection.as_ref()) };
     let profile = used.map(|used| (used.profile.name.as_str(), &used.keeping));
@@ -283,17 +287,6 @@ fn existing(overwrite: bool, resume: bool) -> IfExists {
         (false, true) => IfExists::Resume,
         (false, false) => IfExists::Refuse,
     }
-}
-
-fn sources(inputs: Vec<Source>, problems: &mut Problems) -> Vec<Source> {
-    if inputs.is_empty() {
-        if std::io::stdin().is_terminal() {
-            problems
-                .missing("no INPUT", "name a file of keys, or send keys to stdin (- reads them from this terminal)");
-        }
-        return vec![Source::Stdin];
-    }
-    inputs
 }
 
 /// What `find` finds, or one error for all that is missing.
