@@ -269,6 +269,11 @@ fn error_at(line: u64, kind: FormatErrorKind) -> FormatError {
 
 #[cfg(test)]
 mod tests {
+    use std::io::BufReader;
+
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     #[test]
@@ -285,5 +290,42 @@ mod tests {
         assert!(reader.read(&mut row, Keep::Brief([0, 0, 0])).unwrap());
         assert_eq!((row.cell(0), row.fields, row.line), (Some(b"c".as_slice()), 2, 3));
         assert!(!reader.read(&mut row, Keep::Brief([0, 0, 0])).unwrap());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// What is not reported as broken is what the `csv` crate reads.
+        #[test]
+        fn a_row_that_is_not_broken_is_read_as_everybody_reads_it(
+            pieces in proptest::collection::vec(
+                select(vec!["\"", "\"\"", "\"a\"", ",", ",", "\n", "\n", "\r\n", "\r", "a", "b c", " ", "é", "\"x\ny\""]), 0..30,
+            ),
+            at_once in 1_usize..20,
+        ) {
+            let input = pieces.concat();
+            let bytes = BufReader::with_capacity(at_once, input.as_bytes());
+            let mut reader = RowReader::new(bytes, b',', Limits { field: 1024, row: 64 * 1024 });
+            let mut theirs = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input.as_bytes());
+            let mut theirs = theirs.byte_records();
+            let mut row = Row::default();
+            loop {
+                match reader.read(&mut row, Keep::Every) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        prop_assert!(matches!(error.kind, FormatErrorKind::UnclosedQuote), "{}", input);
+                        return Ok(());
+                    }
+                }
+                // After a broken row nobody knows where the next one begins.
+                if row.error.is_some() {
+                    return Ok(());
+                }
+                let record = theirs.next().unwrap().unwrap();
+                prop_assert_eq!(row.cells(), record.iter().collect::<Vec<_>>(), "{:?}", input);
+            }
+            prop_assert!(theirs.next().is_none(), "{:?}", input);
+        }
     }
 }
