@@ -84,6 +84,8 @@ impl From<ExitCode> for std::process::ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::outcome::Status;
 
@@ -109,6 +111,12 @@ mod tests {
         for (reason, code) in codes {
             assert_eq!(ExitCode::for_stop(reason, None).as_u8(), code, "{reason}");
         }
+        let schema: serde_json::Value =
+            serde_json::from_str(include_str!("../docs/schema/summary.schema.json")).unwrap();
+        let published =
+            schema["properties"]["stopped"]["enum"].as_array().unwrap().iter().filter_map(|name| name.as_str());
+        let names: BTreeSet<_> = codes.iter().map(|(reason, _)| reason.as_str()).collect();
+        assert_eq!(names, published.collect(), "each has a code");
     }
 
     #[test]

@@ -97,7 +97,7 @@ pub(crate) struct LastRecords {
     shards: Vec<HashTable<u128>>,
 }
 
-/// Enough for all records of this world.
+/// For up to 2⁴⁸ records, which no disk holds.
 const NUMBER_BITS: u32 = 48;
 
 impl Default for LastRecords {
@@ -119,6 +119,7 @@ impl LastRecords {
     }
 
     pub(crate) fn add(&mut self, key: &str, number: u64) {
+        debug_assert!(number >> NUMBER_BITS == 0, "the number would be taken for another key");
         let (shard, print) = self.place(key);
         let entry = print | u128::from(number);
         self.shards[shard]

@@ -14,8 +14,9 @@ use crate::text::json_error;
 /// Errors beyond this many are not read.
 const MAX_FAULTS: usize = 32;
 
-/// A longer list of errors is not read, in bytes; one error for each key of a bulk call takes some 100 each.
-const MAX_FAULT_BYTES: usize = 2 << 20;
+/// A longer list of errors is not read, in bytes; one error for each key of a bulk call takes some 100 each, or 600 if it quotes
+/// the key.
+const MAX_FAULT_BYTES: usize = 8 << 20;
 
 /// A body that was read; its `result` is not looked at.
 #[derive(Debug, Clone, PartialEq)]

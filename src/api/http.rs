@@ -213,8 +213,9 @@ impl Http {
             ended = rest.map_err(|_| self.out_of_time())?;
         }
         let (version, headers) = (response.version(), std::mem::take(response.headers_mut()));
-        // Anything else that ends with the connection shows by itself whether it is whole.
+        // Anything but a value shows by itself whether it is whole.
         let has_end = call != Endpoint::ReadValue
+            || head.status != 200
             || version > Version::HTTP_11
             || [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| headers.contains_key(name));
         let body = match (encoding(&headers), ended) {

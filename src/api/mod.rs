@@ -7,7 +7,7 @@
 //! - `memory`: what all large responses share.
 //! - `http`: one request, its time and size limited. `client`: the calls to one
 //!   namespace, made of such; `bulk`: those that delete, write and look for many keys; `listing`: a
-//!   page of keys; `values`: what a key holds; `metadata`: a part of that.
+//!   page of keys; `values`: what a key holds; `metadata`: what is stored beside a value.
 //! - `account`: the calls that belong to an account or a user.
 //! - `transport`: a request that got no answer, as an answer.
 //! - `envelope`: the JSON of a body. `retry_hints`: times and quotas in headers.

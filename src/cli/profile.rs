@@ -128,7 +128,7 @@ pub(super) fn apply(
     for entry in &used.profile.entries {
         let Some(arg) = named.get_arguments().find(|arg| arg.get_long() == Some(entry.key)) else { continue };
         let (is_pattern, is_output) = (PROTECTION_KEYS.contains(&entry.key), OF_DELETING.contains(&entry.key));
-        // The patterns of a listing are no protection but a choice, which is made anew each time.
+        // The patterns of a listing are no protection but a choice, which is made again each time.
         if (is_pattern || is_output) && !deletes {
             continue;
         }

@@ -98,7 +98,7 @@ fn carry_out<'a>(
     let client = target.map(|target| target.client);
     let max_keys = match &scan.plan {
         // The file may have grown since it was counted: no more keys are sent than were agreed to.
-        Some(plan) => Some(plan.distinct_keys),
+        Some(plan) => Some(deleted_before + plan.keys),
         // It counts all keys, and checks the guards when it is done.
         None if matches!(job.mode, Mode::DryRun) => None,
         None => job.guards.max_keys,

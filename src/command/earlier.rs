@@ -87,7 +87,7 @@ pub(super) fn count(budget: &mut Budget, journal: &Journal, record: &mut JobReco
         requests.extend(repeat_n(sent.until, most));
     }
     count_requests(budget, requests, if was_killed { killed.in_flight } else { 0 }, killed.timeout);
-    record.rowless_requests = rowless;
+    record.requests_without_row = rowless;
     rowless
 }
 

@@ -160,7 +160,7 @@ impl Opened {
     pub(super) fn leave_requests(&self, requests: u64) {
         if let (Some(file), Some((journal, _)), 1..) = (self.found(), &self.journal, requests) {
             let of_rows = if self.record.was_one_by_one() { journal.attempts() } else { 0 };
-            file.output().leave_requests(of_rows + self.record.rowless_requests + requests);
+            file.output().leave_requests(of_rows + self.record.requests_without_row + requests);
         }
     }
 

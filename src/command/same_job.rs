@@ -43,7 +43,7 @@ pub(super) struct JobRecord {
     /// Inputs that a dry run wrote, and what it was about.
     plans: Vec<(PathBuf, JobFile)>,
     /// Requests of earlier runs that no row and no entry shows, and that this run's entry has to show to the next one.
-    pub(super) rowless_requests: u64,
+    pub(super) requests_without_row: u64,
     /// The job file of the report, once the run has begun.
     begun: Option<(PathBuf, JobFile)>,
 }
@@ -107,7 +107,7 @@ impl JobRecord {
             is_read,
             earlier: None,
             plans: Vec::new(),
-            rowless_requests: 0,
+            requests_without_row: 0,
             begun: None,
         }
     }
@@ -309,7 +309,7 @@ impl JobRecord {
             run.ended_at = Some(wall_now());
             run.records = records;
             run.counts = counts(&summary.tally);
-            run.requests = Some(summary.requests + self.rowless_requests);
+            run.requests = Some(summary.requests + self.requests_without_row);
             run.stopped = summary.stopped.map(|reason| reason.as_str().to_owned());
             run.exit_code = Some(summary.exit_code);
         }

@@ -114,8 +114,8 @@ struct Registry(Mutex<State>);
 
 struct State {
     received: Vec<Signal>,
-    /// Each says whether it wants to hear of more.
-    listeners: Vec<Box<dyn FnMut(Signal) -> bool + Send>>,
+    /// Each says whether it wants to hear of more, also if it is given none.
+    listeners: Vec<Box<dyn FnMut(Option<Signal>) -> bool + Send>>,
     decided: Option<ExitCode>,
 }
 
@@ -137,13 +137,14 @@ impl Registry {
     fn on(&self, signal: Signal) -> usize {
         let mut state = self.lock();
         state.received.push(signal);
-        state.listeners.retain_mut(|listener| listener(signal));
+        state.listeners.retain_mut(|listener| listener(Some(signal)));
         state.received.len()
     }
 
-    fn subscribe(&self, mut listener: impl FnMut(Signal) -> bool + Send + 'static) {
+    fn subscribe(&self, mut listener: impl FnMut(Option<Signal>) -> bool + Send + 'static) {
         let mut state = self.lock();
-        if state.received.iter().all(|signal| listener(*signal)) {
+        state.listeners.retain_mut(|listener| listener(None));
+        if state.received.iter().all(|signal| listener(Some(*signal))) {
             state.listeners.push(Box::new(listener));
         }
     }
@@ -151,7 +152,10 @@ impl Registry {
     fn listen(&self) -> mpsc::Receiver<Signal> {
         // The third signal ends the process.
         let (sender, receiver) = mpsc::channel(2);
-        self.subscribe(move |signal| !matches!(sender.try_send(signal), Err(TrySendError::Closed(_))));
+        self.subscribe(move |signal| match signal {
+            Some(signal) => !matches!(sender.try_send(signal), Err(TrySendError::Closed(_))),
+            None => !sender.is_closed(),
+        });
         receiver
     }
 
@@ -164,7 +168,7 @@ impl Registry {
     ) -> Result<T, Signal> {
         let (sender, news) = blocking_mpsc::channel();
         let done = sender.clone();
-        self.subscribe(move |signal| sender.send(Either::Signal(signal)).is_ok());
+        self.subscribe(move |signal| signal.is_none_or(|signal| sender.send(Either::Signal(signal)).is_ok()));
         thread::spawn(move || {
             // Nobody may be waiting any more.
             let _ = done.send(Either::Done(catch_unwind(AssertUnwindSafe(work))));
@@ -204,6 +208,8 @@ mod tests {
         drop(signals);
         registry.on(Signal::Interrupt);
         assert!(registry.lock().listeners.is_empty(), "one that left is forgotten");
+        (0..3).for_each(|_| drop(registry.listen()));
+        assert_eq!(registry.lock().listeners.len(), 1, "those that left before are forgotten");
     }
 
     #[test]

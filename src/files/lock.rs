@@ -39,7 +39,7 @@ pub(super) fn lock(file: &File, path: &Path) -> Result<(), FileError> {
 pub(super) struct LockOwnerFile {
     path: PathBuf,
     left: Option<SentRequests>,
-    is_only_count: AtomicBool,
+    has_uncounted_requests: AtomicBool,
 }
 
 /// Requests of a process that was killed, or ended before it began to write.
@@ -104,7 +104,7 @@ impl LockOwnerFile {
     pub(super) fn leave(report: &Path) -> Option<Self> {
         let path = owner_path(report);
         match write(&path) {
-            Ok(left) => Some(Self { path, left, is_only_count: AtomicBool::new(left.is_some()) }),
+            Ok(left) => Some(Self { path, left, has_uncounted_requests: AtomicBool::new(left.is_some()) }),
             Err(error) => {
                 tracing::debug!(?path, %error, "no note beside the report");
                 None
@@ -122,7 +122,7 @@ impl LockOwnerFile {
     /// Leaves the note to the next process with so many requests.
     pub(super) fn leave_requests(&self, sent: u64) -> io::Result<()> {
         self.count_requests(sent)?;
-        self.is_only_count.store(true, Ordering::Relaxed);
+        self.has_uncounted_requests.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -135,14 +135,14 @@ impl LockOwnerFile {
         let count = Cell::new(Count { sent, noted: sent, noted_at: Instant::now() });
         let count = RequestCount { note, offset: offset as u64, count };
         count.write(sent)?;
-        self.is_only_count.store(false, Ordering::Relaxed);
+        self.has_uncounted_requests.store(false, Ordering::Relaxed);
         Ok(count)
     }
 }
 
 impl Drop for LockOwnerFile {
     fn drop(&mut self) {
-        if self.is_only_count.load(Ordering::Relaxed) {
+        if self.has_uncounted_requests.load(Ordering::Relaxed) {
             return;
         }
         if matches!(read(&self.path), Ok(Some(note)) if note.owner.pid == std::process::id()) {

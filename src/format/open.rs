@@ -76,6 +76,7 @@ impl Peeker {
     }
 
     fn into_reader(self) -> Bytes {
+        // It has nothing to buffer.
         let failure = BufReader::with_capacity(0, Failing(self.failure));
         Box::new(Cursor::new(self.seen).chain(failure).chain(self.rest))
     }

@@ -104,8 +104,8 @@ pub(super) fn by_content(start: &[u8], delimiter: Option<u8>) -> (Format, Option
     if DELIMITERS.into_iter().any(has_heading) { (Format::Csv, None) } else { (Format::Lines, None) }
 }
 
-/// How the keys that a JSON text names are to be read: as an array or as lines. `None` if it names none; its end may be
-/// missing.
+/// How the keys that a JSON text names are to be read: as an array or as lines. `None` if it names none. The end of an object
+/// may be missing.
 pub(super) fn names_keys(json: &[u8]) -> Option<Format> {
     let elements = serde_json::from_slice::<Vec<&RawValue>>(json).unwrap_or_default();
     if elements.iter().any(|element| element.get().starts_with(['"', '{'])) {

@@ -100,7 +100,8 @@ impl Encoder {
     fn lines(&mut self, keys: &[ListedKey], out: &mut Vec<u8>) -> io::Result<u64> {
         let (fit, unfit): (Vec<_>, Vec<_>) = keys.iter().partition(|key| fits_on_a_line(&key.name));
         if let Some(first) = unfit.first() {
-            self.skipped.get_or_insert_with(|| (0, first.name.clone())).0 += unfit.len() as u64;
+            let (skipped, _) = self.skipped.get_or_insert_with(|| (0, first.name.clone()));
+            *skipped += unfit.len() as u64;
         }
         let mut lead = 0;
         if let (false, Some(first)) = (self.begun, fit.first()) {

@@ -67,7 +67,7 @@ pub struct Options {
     pub retry: RetryPolicy,
     /// The longest time without a successful request, from the job's first request on; a longer one ends the job.
     pub max_wait: Duration,
-    /// More keys end the job; those of [`Options::deleted_before`] are among them.
+    /// More keys end the job; those that [`Options::deleted_before`] counts are among them.
     pub max_keys: Option<u64>,
     /// More failures end the job.
     pub max_failures: Option<FailureLimit>,

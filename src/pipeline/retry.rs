@@ -41,7 +41,7 @@ impl RetryPolicy {
 pub struct Failure {
     /// `failed`, `unknown` or `absent`.
     pub status: Status,
-    /// What the answer said.
+    /// HTTP status, code and message of the response.
     pub refusal: Refusal,
     /// Whether the cause may be temporary: the server's fault and not the key's.
     pub is_transient: bool,

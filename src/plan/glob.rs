@@ -145,11 +145,13 @@ fn separates(c: char) -> bool {
 
 /// Characters for which nothing is shown: those that Unicode lets a font ignore, the marks of annotations, and a blank that is no
 /// white space.
-static INVISIBLE: LazyLock<Result<Regex, regex::Error>> =
-    LazyLock::new(|| Regex::new(r"[\p{Default_Ignorable_Code_Point}\x{fff9}-\x{fffb}\x{2800}]"));
+#[expect(clippy::expect_used, reason = "the pattern is constant")]
+static INVISIBLE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"[\p{Default_Ignorable_Code_Point}\x{fff9}-\x{fffb}\x{2800}]").expect("a regular expression")
+});
 
 fn is_invisible(c: char) -> bool {
-    INVISIBLE.as_ref().is_ok_and(|invisible| invisible.is_match(c.encode_utf8(&mut [0; 4])))
+    INVISIBLE.is_match(c.encode_utf8(&mut [0; 4]))
 }
 
 /// Whether it changes how the character before it looks, as the last one of an emoji does.

@@ -22,7 +22,7 @@ pub(crate) struct Window {
     answered: VecDeque<Instant>,
 }
 
-/// Whether a window has a free slot; the later, the greater.
+/// Whether a window has a free slot. One that opens later is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Opening {
     /// Yes.

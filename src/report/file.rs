@@ -30,7 +30,7 @@ pub struct ReportFile {
 
 impl ReportFile {
     /// Opens `path`, or makes it with mode 0600, and locks it against other processes until this is dropped or its
-    /// writer has finished. The extension tells the format.
+    /// writer has finished. The extension gives the format.
     pub fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, ReportError> {
         let format = Format::of(&path)?;
         let mut output = OutputFile::open(path, if_exists)?;

@@ -209,9 +209,14 @@ impl State {
     /// wait, if that is known. Deletes go first, so that little time passes between reading a value and deleting it.
     fn next_queue(&mut self, fresh: u64, now: Instant) -> Result<(Queue, u64), Option<Instant>> {
         let mut wait = None;
-        let begin = self.most_to_begin(now);
+        let read = self.may_read(now);
         for queue in [Queue::Delete, Queue::Read] {
-            let fresh = if queue == Queue::Read { fresh.min(begin.unwrap_or_default()) } else { fresh };
+            let fresh = match read {
+                // What was begun has its requests, if each key has requests of its own.
+                Err(_) if queue == Queue::Read && self.options.batching == Batching::Single => 0,
+                Err(_) if queue == Queue::Read => continue,
+                _ => fresh,
+            };
             let keys = self.queues.get(queue);
             let may_go = !keys.is_empty() && (fresh != 0 || !keys.again.is_empty());
             if !may_go || (queue == Queue::Delete && self.waits_for_page(fresh)) {
@@ -220,34 +225,28 @@ impl State {
             let Some(until) = self.linger(queue, fresh, now) else { return Ok((queue, fresh)) };
             wait = Some(wait.map_or(until, |earlier| until.min(earlier)));
         }
-        let Err(Some(moment)) = begin else { return Err(wait) };
+        let Err(Some(moment)) = read else { return Err(wait) };
         if wait.is_none() && self.slots.is_empty() {
             self.emit_rate_pause(moment, now);
         }
         Err(Some(wait.map_or(moment, |earlier| moment.min(earlier))))
     }
 
-    /// How many keys may be begun that are read before they are changed; if none, when to ask again, if that is known. What
-    /// was read is old once a window of the rate that is used up has passed, so enough of the window is left for what follows
-    /// the first reads.
-    fn most_to_begin(&mut self, now: Instant) -> Result<u64, Option<Instant>> {
-        // The most requests that a key takes after its first, and the call that many keys share.
-        let (after_first, shared) = match (self.options.action, self.options.batching) {
-            (KeyAction::BackUpThenDelete, Batching::Single) => (2, 0),
-            (KeyAction::BackUpThenDelete, Batching::Bulk(_)) | (KeyAction::Put(OnExisting::Keep), _) => (1, 1),
-            (KeyAction::Put(OnExisting::Compare), _) => (3, 1),
-            _ => return Ok(u64::MAX),
+    /// Whether a key may be read before it is changed; otherwise when to ask again, if that is known. What was read is old
+    /// once a window of the rate that is used up has passed, so enough of the window is left for what follows.
+    fn may_read(&mut self, now: Instant) -> Result<(), Option<Instant>> {
+        let needed = match (self.options.action, self.options.batching) {
+            // A key takes three requests, and those that were begun two more each.
+            (KeyAction::BackUpThenDelete, Batching::Single) => 3 + 2 * (self.begun - self.settled),
+            // Besides this one, the call that all of them share.
+            (KeyAction::BackUpThenDelete, Batching::Bulk(_))
+            | (KeyAction::Put(OnExisting::Keep | OnExisting::Compare), _) => 2,
+            _ => return Ok(()),
         };
-        let Some((left, more_at)) = self.caller.budget.left(LINGER_READ, now) else { return Ok(u64::MAX) };
-        let in_shared_call = if shared == 0 { 0 } else { self.queues.deletes.len() as u64 };
-        let begun = (self.begun - self.settled).saturating_sub(in_shared_call);
-        let page = u64::from(self.paging.is_some());
-        match left.saturating_sub(begun * after_first + shared + page + 1) / after_first {
-            // There will never be more.
-            0 if begun == 0 && more_at.is_none() => Ok(1),
-            0 => Err(more_at),
-            most => Ok(most),
-        }
+        let Some((left, more_at)) = self.caller.budget.left(LINGER_READ, now) else { return Ok(()) };
+        // No more are left of a window in which nothing was sent.
+        let is_whole = more_at.is_none() && self.slots.is_empty();
+        if left >= needed + u64::from(self.paging.is_some()) || is_whole { Ok(()) } else { Err(more_at) }
     }
 
     /// Until when a request for many keys waits for more of them, if it does.

@@ -1,8 +1,11 @@
 //! Keys that are looked for before they are deleted, or instead.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::api::Presence;
 use crate::api::Presence::{Absent, Present, Unknown};
+use crate::record::Pair;
 
 /// A request: `look` or `delete`, its keys, and when it was made.
 type Seen = Rc<RefCell<Vec<(&'static str, Vec<String>, Instant)>>>;
@@ -153,4 +156,59 @@ async fn an_outage_of_looks_is_waited_out() {
     let ran = ran(options, 20_000, look, thirds).await;
     assert_eq!(ran.count(Status::Deleted) + ran.count(Status::Absent), 20_000);
     assert!(ran.end.elapsed > 60 * SECOND);
+}
+
+/// No look-up takes the request of the rate that writes what was found not to exist.
+#[tokio::test(start_paused = true)]
+async fn what_does_not_exist_is_written_before_the_rate_is_used_up() {
+    const KEYS: usize = 600;
+    let seen = Seen::default();
+    let send = |request: Request| {
+        let seen = Rc::clone(&seen);
+        async move {
+            let names = |keys: &[KeyName]| keys.iter().map(|key| key.as_str().to_owned()).collect::<Vec<_>>();
+            let (kind, keys) = match &request {
+                Request::Presence(keys) => ("look", names(keys)),
+                Request::PutMany(pairs) => ("put", pairs.iter().map(|pair| pair.key.as_str().to_owned()).collect()),
+                _ => unreachable!("keys are looked for and written"),
+            };
+            seen.borrow_mut().push((kind, keys.clone(), Instant::now()));
+            sleep(LATENCY).await;
+            let reply = Reply { answer: Answer::Success, http_status: Some(200), rate_limits: Vec::new() };
+            if kind == "put" {
+                return Response::PutMany(bulk_reply(reply));
+            }
+            // Every third key does not exist, which only a look-up of its own says.
+            let absent = if keys.len() == 1 { Absent } else { Unknown };
+            let found = keys.iter().map(|key| if is_third(key) { absent } else { Present }).collect();
+            Response::Presence(reply, found)
+        }
+    };
+    let limit = BatchLimit { keys: 1_000.try_into().unwrap(), bytes: usize::MAX };
+    let action = KeyAction::Put(OnExisting::Keep);
+    let options = Options { concurrency: 8, action, batching: Batching::Bulk(limit), ..Options::default() };
+    let budget = Budget::new(&["61/5m".parse().unwrap()], Instant::now());
+    let pairs = keys(KEYS).map(|record| {
+        let Content::Key(key) = record.content else { unreachable!() };
+        let pair =
+            Pair { json: format!("{{\"key\":\"{}\"}}", key.as_str()).into_bytes().into(), key, expiration: None };
+        Record { number: record.number, content: Content::Pair(Arc::new(pair)) }
+    });
+    let start = Instant::now();
+    let (end, rows) = drive(options, budget, pairs, Duration::ZERO, send).await;
+    let count = |status| rows.iter().filter(|row| row.status == status).count();
+    assert_eq!((count(Status::Kept), count(Status::Restored)), (KEYS * 2 / 3, KEYS / 3));
+    let mut looked = HashMap::new();
+    for (kind, keys, at) in seen.borrow().iter() {
+        for key in keys {
+            match *kind {
+                "look" => _ = looked.insert(key.clone(), *at),
+                _ => assert!(*at - looked[key] <= 11 * SECOND, "{key} waited {:?}", *at - looked[key]),
+            }
+        }
+    }
+    // A hundred keys per look-up, and one more for each that does not exist.
+    let (requests, elapsed) = (end.totals.requests, start.elapsed().as_secs());
+    assert!(requests <= (KEYS / 100 + KEYS / 3 + 10) as u64, "{requests} requests");
+    assert!(elapsed <= 301 * (requests / 59) + 11, "{requests} requests took {elapsed} s");
 }

@@ -76,6 +76,11 @@ async fn guards_end_the_job() {
     let outcome = keys.run(|_, _| (LATENCY, Answer::Success)).await;
     assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (Some(StopReason::MaxKeys), 100));
 
+    let mut resumed = lab(500);
+    (resumed.max_keys, resumed.options.deleted_before) = (Some(100), 40);
+    let outcome = resumed.run(|_, _| (LATENCY, Answer::Success)).await;
+    assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (Some(StopReason::MaxKeys), 60));
+
     let mut failures = lab(500);
     failures.options.max_failures = Some(FailureLimit::Count(NonZeroU64::new(4).unwrap()));
     let outcome = failures

@@ -13,7 +13,7 @@ const STRIDE: u64 = 16;
 /// the same ones, so that the same input has the same stats.
 #[derive(Debug)]
 pub(super) struct Sample {
-    /// The one of this stretch.
+    /// The number of the name that is taken of this stretch.
     chosen: u64,
     rng: StdRng,
 }
