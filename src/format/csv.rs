@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::BufRead;
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter, memchr3};
 
 use super::{FormatError, FormatErrorKind, Position};
 
@@ -140,7 +140,7 @@ struct Field {
     content: usize,
     bare: usize,
     ends_in_return: bool,
-    /// Carriage returns outside quotes.
+    /// How many others there are.
     returns: usize,
 }
 
@@ -150,11 +150,12 @@ impl Field {
         !self.is_open && self.bare == 0
     }
 
+    /// Adds text that has no carriage return but its last byte.
     fn add_bare(&mut self, text: &[u8]) {
         if let Some(last) = text.last() {
             self.bare += text.len();
+            self.returns += usize::from(self.ends_in_return);
             self.ends_in_return = *last == b'\r';
-            self.returns += memchr_iter(b'\r', text).count();
         }
     }
 }
@@ -222,10 +223,14 @@ impl<R: BufRead> RowReader<R> {
                     (text, text.len() + usize::from(closing.is_some()), None)
                 }
                 Some(_) => {
-                    let end = memchr2(self.delimiter, b'\n', chunk);
-                    let text = &chunk[..end.unwrap_or(chunk.len())];
-                    field.add_bare(text);
-                    (text, text.len() + usize::from(end.is_some()), end.map(|end| chunk[end] == b'\n'))
+                    let stop = memchr3(self.delimiter, b'\n', b'\r', chunk);
+                    let (end, kept) = match stop {
+                        Some(stop) if chunk[stop] == b'\r' => (None, stop + 1),
+                        Some(stop) => (Some(stop), stop),
+                        None => (None, chunk.len()),
+                    };
+                    field.add_bare(&chunk[..kept]);
+                    (&chunk[..kept], kept + usize::from(end.is_some()), end.map(|end| chunk[end] == b'\n'))
                 }
             };
             field.content += text.len();
@@ -239,7 +244,7 @@ impl<R: BufRead> RowReader<R> {
             }
         };
         if ends_row && field.ends_in_return {
-            (field.content, field.bare, field.returns) = (field.content - 1, field.bare - 1, field.returns - 1);
+            (field.content, field.bare, field.ends_in_return) = (field.content - 1, field.bare - 1, false);
             row.text.truncate(start + field.content);
         }
         if ends_row && column == 0 && field.content == 0 && !field.is_quoted {
@@ -256,7 +261,7 @@ impl<R: BufRead> RowReader<R> {
         }
         if field.is_quoted && field.bare > 0 {
             row.fail(RowError::Quote { column: row.fields });
-        } else if field.returns > 0 {
+        } else if field.returns > 0 || field.ends_in_return {
             row.fail(RowError::Return { column: row.fields });
         }
         Ok(ends_row)
