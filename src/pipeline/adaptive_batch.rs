@@ -9,7 +9,7 @@ const GROWS_AFTER: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct AdaptiveBatchSize {
-    /// The most keys, in parts that one good answer each is worth.
+    /// The most keys, times [`GROWS_AFTER`]: each success adds one.
     parts: usize,
 }
 
