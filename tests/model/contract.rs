@@ -225,6 +225,11 @@ pub(crate) fn most_without_row(case: &Case) -> usize {
     if case.server.tls.is_some_and(|tls| tls.lifetime.is_some()) {
         return usize::MAX;
     }
+    in_flight(case) + most_waiting(case)
+}
+
+/// How many keys may wait for their next attempt, because their request met one of the faults that strike so many requests.
+pub(crate) fn most_waiting(case: &Case) -> usize {
     let lost = |fault: &String| {
         if let Some((kind, _)) = fault.split_once("@prefix:") {
             return kind.rsplit_once('x')?.1.parse().ok();
@@ -233,7 +238,7 @@ pub(crate) fn most_without_row(case: &Case) -> usize {
         Some(numbers.1.parse::<usize>().ok()? + 1 - numbers.0.parse::<usize>().ok()?)
     };
     let lost: usize = case.server.temporary.iter().filter_map(lost).sum();
-    in_flight(case) + lost * case.bulk.unwrap_or(1) as usize
+    lost * case.bulk.unwrap_or(1) as usize
 }
 
 /// "Memory does not grow with the input beyond 32 bytes per key": in KiB, for a job over so many keys of a program that

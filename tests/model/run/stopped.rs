@@ -66,7 +66,9 @@ impl Run<'_> {
         assert_eq!(stopped.as_str(), has_stopped.then_some(reason), "{}", done.stderr);
         match guard {
             Guard::MaxFailures(most) => {
-                let (most, in_flight) = (most as usize, contract::most_pending(self.case));
+                // Those that wait for their next attempt end with the job.
+                let in_flight = contract::most_pending(self.case) + contract::most_waiting(self.case);
+                let most = most as usize;
                 assert!(!has_stopped || failures >= most, "stopped after {failures} failures, not {most}");
                 assert!(failures < most + in_flight, "{failures} failures, not {most}");
                 assert!(has_stopped || failures < most || statuses.len() == contract::records(self.case).len());
