@@ -3,8 +3,8 @@
 //! A backoff spares a server that is overloaded. At the end of a job whose server is up it only costs time: one key in a
 //! thousand that failed three times by chance would delay the end by seconds. So a key whose retry is due later is tried
 //! speculatively before that, if nothing else is to be sent and the server is up. If it fails, it waits from the moment at
-//! which it was due: it has lost a retry, but its last one comes no sooner than without speculation. That happens after a
-//! key's first failures and never with its last retry; a few failures in a row end all speculation until the next success,
+//! which it was due: it has lost a retry, but its last one comes no sooner than without speculation. That happens to
+//! a key four times at most and never with its last retry; a few failures in a row end all speculation until the next success,
 //! so that a server that goes down takes no retries; and a pause that the server asked for is never cut short. In bulk there
 //! is none: there a call succeeds and leaves keys behind, which says nothing of them.
 
@@ -17,10 +17,10 @@ use crate::outcome::{Status, Stop};
 use crate::pipeline::retry::{Failure, History};
 use crate::terminal::{Escaped, duration};
 
-/// How long a key waits before its first speculative retry; twice as long after each further failure.
+/// How long a key waits before its first speculative retry; each time twice as long as before.
 const FIRST_SPECULATIVE: Duration = Duration::from_millis(10);
 
-/// After more failures a key is not retried speculatively.
+/// How many speculative retries a key has.
 const MOST_SPECULATIVE: u32 = 4;
 
 #[derive(Debug, Clone, Default)]
@@ -32,8 +32,9 @@ pub(crate) struct Attempt {
     pub(crate) last: Option<Box<Failure>>,
     /// The moment of the next one; while it is in flight before that, it was sent speculatively.
     pub(crate) due: Option<Instant>,
-    /// From when the next one may be sent speculatively, if at all.
+    /// From when the next one may be sent speculatively, if at all, and how many were.
     pub(crate) speculative_from: Option<Instant>,
+    pub(crate) speculative_tries: u32,
     /// How many failures fell into which epoch (the time between two successes), so that an outage can give them back.
     recent: (u64, u32),
 }
@@ -41,9 +42,8 @@ pub(crate) struct Attempt {
 impl Attempt {
     /// Counts a failure in this epoch, of which at most `retries` are followed by another attempt, after `wait`.
     pub(super) fn retry(&mut self, epoch: u64, retries: u32, wait: Duration, now: Instant) {
-        let failures = self.history.failures;
-        let speculates = failures < MOST_SPECULATIVE && failures + 1 < retries;
-        self.speculative_from = speculates.then(|| now + FIRST_SPECULATIVE * 2u32.pow(failures));
+        let speculates = self.speculative_tries < MOST_SPECULATIVE && self.history.failures + 1 < retries;
+        self.speculative_from = speculates.then(|| now + FIRST_SPECULATIVE * 2u32.pow(self.speculative_tries));
         // Sent speculatively, it has lost a retry, but its last one comes no sooner.
         self.due = Some(self.due.map_or(now, |due| due.max(now)) + wait);
         self.history.failures += 1;
@@ -78,7 +78,7 @@ impl Attempt {
     pub(crate) fn fingerprint(&self, epoch: u64) -> impl std::hash::Hash + Ord + use<> {
         let last = self.last.as_ref().map(|failure| (failure.status as u8, failure.is_transient));
         let forgivable = if self.recent.0 == epoch { self.recent.1 } else { 0 };
-        let due = (self.due.is_some(), self.speculative_from.is_some());
+        let due = (self.due.is_some(), self.speculative_from.is_some(), self.speculative_tries);
         (self.sent == 0, self.history.failures, self.history.resent, last, due, forgivable)
     }
 }

@@ -77,7 +77,8 @@ impl KeyQueues {
     pub(crate) fn take_speculative(&mut self, now: Instant) {
         let may_go = |task: &KeyTask| task.attempt.speculative_from.is_some_and(|moment| moment <= now);
         let tasks: Vec<_> = self.waiting.extract_if(.., |_, task| may_go(task)).map(|(_, task)| task).collect();
-        for task in tasks {
+        for mut task in tasks {
+            task.attempt.speculative_tries += 1;
             self.push_last(task);
         }
     }
