@@ -11,7 +11,7 @@ use crate::files::{IfExists, RequestCount, SentRequests};
 use crate::outcome::Tally;
 use crate::quota::Budget;
 use crate::record::RecordNumber;
-use crate::report::{Destination, FailuresFile, Journal, Outputs, ReportError, ReportFile, RowWriter, Run, Target};
+use crate::report::{Destination, FailuresFile, Journal, Outputs, ReportError, RowWriter, Run, Target};
 use crate::terminal::duration;
 
 use super::error::Error;
@@ -161,7 +161,7 @@ pub(super) fn write_failures(run: RunOptions) -> Result<Option<PathBuf>, Error> 
     let (Target::File(report), Some(failures)) = (run.report, run.failures) else { return Ok(None) };
     let existing = if failures.symlink_metadata().is_ok() { run.existing } else { IfExists::Refuse };
     let outputs = Outputs {
-        report: Some(Destination::File(ReportFile::open(report, run.existing)?)),
+        report: Some(Destination::open(report, run.existing)?),
         failures: Some(FailuresFile::open(failures.clone(), existing)?),
         sync: run.sync,
     };

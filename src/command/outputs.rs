@@ -88,9 +88,7 @@ impl Opened {
             Target::Default => Some(Pending::ToBeMade(default_name(&record))),
             Target::File(path) => {
                 Format::of(path)?;
-                let mut report = Pending::of(path, &run, can_resume, |path, existing| {
-                    ReportFile::open(path, existing).map(Destination::File)
-                })?;
+                let mut report = Pending::of(path, &run, can_resume, Destination::open)?;
                 match &mut report {
                     Pending::Open(Destination::File(file)) => {
                         record.found(path, run.existing, file.is_empty())?;
@@ -183,9 +181,7 @@ impl Opened {
         let report = report.map(|report| {
             report.made(|path| match run.report {
                 Target::Default => create_unique(&path).map(Destination::File),
-                _ => ReportFile::open(path, IfExists::Refuse)
-                    .map(Destination::File)
-                    .map_err(|error| locked_since(error, run.existing)),
+                _ => Destination::open(path, IfExists::Refuse).map_err(|error| locked_since(error, run.existing)),
             })
         });
         let report = report.transpose()?;

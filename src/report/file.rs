@@ -17,6 +17,13 @@ pub enum Destination {
     File(ReportFile),
 }
 
+impl Destination {
+    /// As [`ReportFile::open`].
+    pub(crate) fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, ReportError> {
+        ReportFile::open(path, if_exists).map(Self::File)
+    }
+}
+
 /// A report that is opened and locked. What it holds stays untouched until [`start`](super::start); dropped before
 /// that, a file that was made for it is removed.
 #[derive(Debug)]

@@ -5,11 +5,9 @@
 //! refused like that, one by one, with none that succeeds, and no earlier run has deleted any, the credentials may see the
 //! namespace and may not delete: the job stops too.
 
-use std::num::NonZeroU32;
-
 use tokio::time::Instant;
 
-use super::reply::SentAgain;
+use super::reply::{SentAgain, half};
 use super::{Blocked, State, Step};
 use crate::api::answer::{Answer, Fatal, Reply, TransientError};
 use crate::outcome::{Status, Stop, StopReason};
@@ -132,17 +130,16 @@ impl State {
 
     /// One key failed; of several it is not known which, so they are sent again in halves.
     fn refuse(&mut self, batch: Vec<KeyTask>, now: Instant) {
-        let half = u32::try_from(batch.len().div_ceil(2)).ok().and_then(NonZeroU32::new);
-        let alone = batch.len() < 2;
+        let half = half(batch.len());
         let mut again = SentAgain::default();
         for mut task in batch.into_iter().rev() {
             match half {
-                Some(half) if !alone => {
+                Some(half) => {
                     task.max_batch = half;
                     again.add(&task);
                     self.queues.push_again(task);
                 }
-                _ => self.settle_as_last(task, now),
+                None => self.settle_as_last(task, now),
             }
         }
         again.log(now);

@@ -287,13 +287,18 @@ fn left_unprocessed(verb: &str, http_status: Option<u16>, mut answer: Answer) ->
     Refusal { http_status, code, message }
 }
 
+/// Half of so many keys; `None` of one alone.
+pub(super) fn half(keys: usize) -> Option<NonZeroU32> {
+    u32::try_from(keys.div_ceil(2)).ok().and_then(NonZeroU32::new).filter(|_| keys > 1)
+}
+
 /// How many of these keys may go together from now on, if fewer may: a call that is refused as a whole is refused
 /// for one of its keys, and one that keeps failing may be too large.
 fn halves(answer: &Answer, batch: &[KeyTask], proof: Proof, is_down: bool) -> Option<NonZeroU32> {
-    let half = u32::try_from(batch.len().div_ceil(2)).ok().and_then(NonZeroU32::new);
+    let half = half(batch.len());
     let again = batch.iter().any(|task| task.attempt.history.failures > 0);
     match answer {
-        _ if batch.len() < 2 || proof == Proof::Named => None,
+        _ if proof == Proof::Named => None,
         Answer::Refused(_) => half,
         Answer::Transient(_) if again && !is_down => half,
         _ => None,

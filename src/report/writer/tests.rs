@@ -4,7 +4,6 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use super::super::encode::tests::{encode, settled};
-use super::super::file::ReportFile;
 use super::super::row::Format;
 use tokio::time::sleep;
 
@@ -17,7 +16,7 @@ fn rows(count: u64) -> Vec<Settled> {
 }
 
 fn report_file(path: PathBuf) -> Destination {
-    Destination::File(ReportFile::open(path, IfExists::Refuse).unwrap())
+    Destination::open(path, IfExists::Refuse).unwrap()
 }
 
 fn full_disk() -> File {
